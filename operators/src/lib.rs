@@ -1,1 +1,26 @@
-//! placeholder
+//! The rules of the forecast platform as pure functions and timely operators: no IO, no clock, no log.
+//!
+//! A forecast is a *curve*: a provider issues the average power of many slots of a unit at once. So the
+//! datum here is not a point but a **series day** (`series`, `time::Day`): the slots of one series on one
+//! UTC day. A save becomes [`chunk::Piece`]s, one a series day; [`gate`] decides which slots may be
+//! written, [`latest`] which value wins and since when it stands ([`block`] holds that rule).
+//!
+//! Reading order: `quantity`, `time`, `unit`, `series`, `batch`, `change` (what comes in), `chunk` (the
+//! form in which a tick reaches a worker), `block` (the rule of the winner), `gate`, `latest`.
+#![warn(missing_docs)]
+
+pub mod batch;
+pub mod block;
+pub mod catalog;
+pub mod change;
+pub mod chunk;
+pub mod delta;
+pub mod gate;
+pub mod latest;
+pub mod outcome;
+pub mod quantity;
+pub mod reference;
+pub mod series;
+pub mod slab;
+pub mod time;
+pub mod unit;

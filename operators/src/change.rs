@@ -1,0 +1,247 @@
+//! What comes in: the closed set of changes, and the tick that carries them in journal order.
+//!
+//! These types are the journal's payload. Everything that could be judged without state (shape, rounding,
+//! bounds) has been judged before a [`Change`] exists; what depends on state is decided by `gate` and
+//! `latest` in the order of the journal.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::batch::{Batch, Epoch};
+use crate::outcome::Outcome;
+use crate::quantity::ABSENT;
+use crate::series::Kind;
+use crate::time::{Day, Instant, Period};
+use crate::unit::{Lock, Membership, Property, Unit, UnitVersion};
+
+/// One accepted change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// Master data of a unit.
+    Unit(UnitVersion),
+    /// A membership, or its removal.
+    Membership(Membership),
+    /// A property of a unit.
+    Property(Property),
+    /// A lock, or (same id) its new state.
+    Lock(Lock),
+    /// The rules that decide from here on.
+    Rules(Rules),
+    /// A save.
+    Save(Save),
+    /// The withdrawal of a batch.
+    Withdrawal(Withdrawal),
+    /// A batch of a replay that was refused as a whole: only counted.
+    Refused(RefusedBatch),
+}
+
+/// Configuration that decides; journaled before it takes effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// Gate closure before delivery for most units, in minutes.
+    pub gate_minutes: i64,
+    /// Gate closure before delivery for units whose `market` is `EPIAS`, in minutes.
+    pub epias_gate_minutes: i64,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules { gate_minutes: 60, epias_gate_minutes: 120 }
+    }
+}
+
+/// Which state-dependent rules a change is held to. A replay of history leaves them out unless asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checks {
+    /// Gate closure.
+    pub gates: bool,
+    /// Upper and lower limits.
+    pub limits: bool,
+    /// Locks.
+    pub locks: bool,
+    /// The caller has `PastPredictionUpdateRole`: gate closure is lifted.
+    pub past_role: bool,
+}
+
+/// One save: a batch and its curves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Save {
+    /// The batch. Until it is accepted `sequence` is 0, `recorded` [`Instant::MIN`] for a live save, and
+    /// `valid_after` [`Instant::MIN`] where it follows `recorded`.
+    pub batch: Batch,
+    /// The rules it is held to.
+    pub checks: Checks,
+    /// The unit of the path; entries of other units must be its members.
+    pub path: Option<Unit>,
+    /// The curves, at most one for each (kind, unit, period).
+    pub entries: Vec<Entry>,
+    /// Values refused by their shape before this change existed, counted for the replay's totals.
+    pub refused: Vec<(Outcome, u64)>,
+}
+
+/// One curve of a save.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Forecast or actual.
+    pub kind: Kind,
+    /// Whose values.
+    pub unit: Unit,
+    /// Their slot length.
+    pub period: Period,
+    /// Clip to the upper limit instead of refusing.
+    pub conform_upper_limit: bool,
+    /// Also write what passes as provider `FinalForecast`.
+    pub apply_final_forecast: bool,
+    /// The values.
+    pub curve: Curve,
+}
+
+/// Values by slot, ascending: runs of neighbouring slots over one flat array.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Curve {
+    /// (number of the first slot since 1970 on the period's grid, count of slots) of each run.
+    runs: Vec<(i64, u32)>,
+    /// Hundredths of a kW, [`crate::quantity::NULL`] for a withdrawn slot.
+    values: Vec<i64>,
+}
+
+impl Curve {
+    /// A curve of `(slot start, value)`, ascending and without repeated starts, all on `period`'s grid.
+    pub fn new(period: Period, slots: impl IntoIterator<Item = (Instant, i64)>) -> Curve {
+        let mut curve = Curve::default();
+        let length = i64::from(period.minutes()) * 60_000_000;
+        for (start, value) in slots {
+            let slot = start.0.div_euclid(length);
+            match curve.runs.last_mut() {
+                Some((first, count)) if *first + i64::from(*count) == slot => *count += 1,
+                _ => curve.runs.push((slot, 1)),
+            }
+            curve.values.push(value);
+        }
+        curve
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether there is no value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Cuts the curve at UTC midnights: calls `day_piece(day, first slot of the day, values)` for each
+    /// touched day in order; gaps between runs of a day are [`ABSENT`].
+    pub fn for_each_day(&self, period: Period, mut day_piece: impl FnMut(Day, usize, &[i64])) {
+        let per_day = period.slots() as i64;
+        let mut piece: Vec<i64> = Vec::new();
+        let mut open: Option<(i64, i64)> = None;
+        let mut rest = &self.values[..];
+        for &(first, count) in &self.runs {
+            let (mut slot, end) = (first, first + i64::from(count));
+            while slot < end {
+                let day = slot.div_euclid(per_day);
+                let upto = end.min((day + 1) * per_day);
+                let (values, tail) = rest.split_at((upto - slot) as usize);
+                rest = tail;
+                match open {
+                    Some((open_day, first_slot)) if open_day == day => {
+                        piece.resize((slot - first_slot) as usize, ABSENT);
+                    }
+                    _ => {
+                        if let Some((open_day, first_slot)) = open {
+                            day_piece(
+                                Day(open_day as i32),
+                                first_slot.rem_euclid(per_day) as usize,
+                                &piece,
+                            );
+                        }
+                        piece.clear();
+                        open = Some((day, slot));
+                    }
+                }
+                piece.extend_from_slice(values);
+                slot = upto;
+            }
+        }
+        if let Some((day, first_slot)) = open {
+            day_piece(Day(day as i32), first_slot.rem_euclid(per_day) as usize, &piece);
+        }
+    }
+}
+
+/// Which batch a withdrawal names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BatchName {
+    /// By its id.
+    Id(Uuid),
+    /// By its key in the source of a replay (the newest batch of that key).
+    Source(String),
+}
+
+/// The withdrawal of a whole batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// The batch.
+    pub batch: BatchName,
+    /// When accepted.
+    pub recorded: Instant,
+    /// The rules it is held to.
+    pub checks: Checks,
+    /// Who asked.
+    pub user: Option<String>,
+}
+
+/// A batch refused as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBatch {
+    /// `PERIOD_NOT_ALLOWED`, `MEASURE_UNIT`, `MIXED_BATCH`, or `INVALID_VALUE` for rows without a batch.
+    pub code: String,
+    /// Values it held.
+    pub values: u64,
+    /// Its place on the second time axis; none where that cell was unreadable.
+    pub recorded: Option<Instant>,
+}
+
+/// How far a source has been taken in: changes `..upto` of it are in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Name of the source.
+    pub source: String,
+    /// Count of its changes taken in.
+    pub upto: u64,
+}
+
+/// A closed group of changes: the journal's record and the dataflow's unit of time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Its number.
+    pub epoch: Epoch,
+    /// The clock all views show when the tick has closed.
+    pub clock: Instant,
+    /// The changes, in the order in which they are decided. A withdrawal stands alone in its tick: what it
+    /// needs to see of history must have closed before.
+    pub changes: Vec<Change>,
+    /// Position of the source these changes came from.
+    pub position: Option<Position>,
+    /// Digests of decisions of earlier epochs, compared on recovery and by `check`.
+    pub digests: Vec<(Epoch, [u8; 16])>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_curve_is_cut_at_midnight_and_gaps_are_absent() {
+        let hour = Period::new(60).unwrap();
+        let at = |slot: i64| Instant(slot * 3_600_000_000);
+        let curve = Curve::new(hour, [(at(22), 1), (at(24), 2), (at(27), 3), (at(28), 4)]);
+        let mut pieces = Vec::new();
+        curve.for_each_day(hour, |day, first, values| pieces.push((day.0, first, values.to_vec())));
+        assert_eq!(pieces, [(0, 22, vec![1]), (1, 0, vec![2, ABSENT, ABSENT, 3, 4])]);
+    }
+}

@@ -1,0 +1,339 @@
+//! `latest`: the winner of every slot and the row shown, kept up to date.
+//!
+//! A piece that is newer than all its series day has seen is decided on the live block. An older one, and
+//! a withdrawal, come with the history of their series days, and the day is folded again from it. A
+//! revision whose `valid_after` is later than the clock waits in memory until a tick's clock reaches it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::operator::Operator;
+
+use crate::batch::Batch;
+use crate::block::{DayBlock, DayState, existing, winner_before};
+use crate::chunk::{Chunk, Piece, Revision, SeriesDay, WithdrawalWork, worker_of};
+use crate::delta::Deltas;
+use crate::outcome::Outcome;
+use crate::quantity::{ABSENT, NULL};
+use crate::time::Instant;
+
+/// A decided tick of one worker: the chunk with every outcome, and what it changed.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The chunk; no outcome is open any more.
+    pub chunk: Chunk,
+    /// Series days whose block changed.
+    pub deltas: Deltas,
+}
+
+/// Which share of the units a worker holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Share {
+    /// This worker.
+    pub index: usize,
+    /// Number of workers.
+    pub workers: usize,
+}
+
+/// Decides what `gate` let pass against what is there, and keeps the winners. `restored` is the state of
+/// the worker's share that a snapshot holds.
+pub fn latest<'s>(
+    chunks: Stream<'s, u64, Vec<Chunk>>,
+    share: Share,
+    restored: Vec<(SeriesDay, Arc<DayBlock>)>,
+) -> Stream<'s, u64, Vec<Decided>> {
+    let mut latest = Latest { share, ..Latest::default() };
+    for (series_day, block) in restored {
+        latest.restore(series_day, &block);
+    }
+    chunks.unary::<CapacityContainerBuilder<Vec<Decided>>, _, _, _>(Pipeline, "latest", |_, _| {
+        move |input, output| {
+            input.for_each_stamp(|capability, data| {
+                let mut session = output.session(&capability);
+                for chunk in data.flat_map(|chunks| chunks.drain(..)) {
+                    session.give(latest.decide(chunk));
+                }
+            });
+        }
+    })
+}
+
+impl Default for Share {
+    fn default() -> Share {
+        Share { index: 0, workers: 1 }
+    }
+}
+
+/// The live series days of one worker.
+#[derive(Default)]
+struct Latest {
+    share: Share,
+    /// One slab for each number of slots a day.
+    slabs: Vec<crate::slab::Slab>,
+    rows: HashMap<SeriesDay, RowName, FixedState>,
+    /// Series days with a revision that starts to count at that instant.
+    timers: BTreeMap<Instant, Vec<SeriesDay>>,
+    /// Working copy, kept for its memory.
+    state: DayState,
+}
+
+#[derive(Clone, Copy)]
+struct RowName {
+    slab: usize,
+    row: u32,
+}
+
+/// Days touched in this tick, in order, with their state before.
+type Touched = Vec<(SeriesDay, RowName, DayState)>;
+
+impl Latest {
+    fn decide(&mut self, mut chunk: Chunk) -> Decided {
+        let mut touched = Touched::new();
+        let mut seen = HashMap::with_hasher(FixedState::default());
+        self.activate(chunk.clock, &mut touched, &mut seen);
+        let mut folded_again = Vec::new();
+        for index in 0..chunk.pieces.len() {
+            let piece = chunk.pieces[index];
+            self.touch(piece.series_day(), piece.period.slots(), &mut touched, &mut seen);
+            if let Some(history) = chunk.histories.get_mut(&piece.series_day()) {
+                let batch = &chunk.saves[piece.save as usize].batch;
+                let range = piece.range();
+                let outcomes = &mut chunk.outcomes[range.clone()];
+                decide_by_history(&piece, batch, &chunk.values[range], outcomes, history);
+                folded_again.push(piece);
+            } else {
+                self.decide_live(&piece, &mut chunk);
+            }
+        }
+        for piece in folded_again {
+            if let Some(history) = chunk.histories.remove(&piece.series_day()) {
+                self.fold_again(piece.series_day(), piece.period.slots(), &history, chunk.clock);
+            }
+        }
+        if let Some(work) = chunk.withdrawal.take_if(|work| work.refused.is_empty()) {
+            self.withdraw(&work, chunk.clock, &mut touched, &mut seen);
+            chunk.withdrawal = Some(work);
+        }
+        let deltas = self.deltas(touched);
+        Decided { chunk, deltas }
+    }
+
+    fn restore(&mut self, series_day: SeriesDay, block: &DayBlock) {
+        let name = self.row(series_day, block.packed.slots());
+        block.load(&mut self.state);
+        self.slabs[name.slab].store(name.row, &self.state);
+        self.set_pending(series_day, name, block.pending.to_vec());
+    }
+
+    /// Versions whose time has come win, in the order in which they begin to count.
+    fn activate(&mut self, clock: Instant, touched: &mut Touched, seen: &mut Seen) {
+        while let Some(due) = self.timers.first_entry().filter(|due| *due.key() <= clock) {
+            for series_day in due.remove() {
+                let name = self.rows[&series_day];
+                let slab = &mut self.slabs[name.slab];
+                let due =
+                    slab.pending(name.row).partition_point(|one| one.batch.valid_after <= clock);
+                if due == 0 {
+                    continue;
+                }
+                let slots = slab.slots();
+                self.touch(series_day, slots, touched, seen);
+                let slab = &mut self.slabs[name.slab];
+                slab.load(name.row, &mut self.state);
+                for revision in slab.pending_mut(name.row).drain(..due) {
+                    let mut open = open_outcomes(&revision.values);
+                    self.state.cover(
+                        &revision.batch,
+                        revision.first.into(),
+                        &revision.values,
+                        &mut open,
+                    );
+                }
+                slab.store(name.row, &self.state);
+            }
+        }
+    }
+
+    /// Decides a piece that comes without history: it is newer than all its day has seen, or waits.
+    fn decide_live(&mut self, piece: &Piece, chunk: &mut Chunk) {
+        let range = piece.range();
+        let batch = &chunk.saves[piece.save as usize].batch;
+        let (values, outcomes) = (&chunk.values[range.clone()], &mut chunk.outcomes[range]);
+        let name = self.rows[&piece.series_day()];
+        let slab = &mut self.slabs[name.slab];
+        slab.load(name.row, &mut self.state);
+        if batch.valid_after <= chunk.clock {
+            if self.state.is_newest(batch) {
+                self.state.cover(batch, piece.first.into(), values, outcomes);
+                slab.store(name.row, &self.state);
+            } else {
+                chunk.missing_history.get_or_insert(piece.series_day());
+            }
+            return;
+        }
+        let pending = slab.pending_mut(name.row);
+        for ((slot, value), outcome) in (usize::from(piece.first)..).zip(values).zip(&mut *outcomes)
+        {
+            if *outcome == Outcome::Open {
+                let waiting =
+                    pending.iter().rev().skip_while(|one| one.batch.order() >= batch.order());
+                let winner = waiting.map(|one| one.value_at(slot)).find(|waits| *waits != ABSENT);
+                *outcome = existing(*value, winner.unwrap_or(self.state.values[slot]), batch);
+            }
+        }
+        if let Some(revision) = stored_revision(piece, batch, values, outcomes) {
+            insert_in_order(pending, revision);
+            self.timers.entry(batch.valid_after).or_default().push(piece.series_day());
+        }
+    }
+
+    fn withdraw(
+        &mut self,
+        work: &WithdrawalWork,
+        clock: Instant,
+        touched: &mut Touched,
+        seen: &mut Seen,
+    ) {
+        let share = self.share;
+        let own = |unit| worker_of(unit, share.workers) == share.index;
+        for day in work.days.iter().filter(|day| own(day.described.unit)) {
+            let series_day = (day.series, day.day);
+            let slots = day.described.period.slots();
+            self.touch(series_day, slots, touched, seen);
+            let others: Vec<Revision> = day
+                .revisions
+                .iter()
+                .filter(|revision| revision.batch.sequence != work.batch.sequence)
+                .cloned()
+                .collect();
+            self.fold_again(series_day, slots, &others, clock);
+        }
+    }
+
+    fn fold_again(
+        &mut self,
+        series_day: SeriesDay,
+        slots: usize,
+        history: &[Revision],
+        clock: Instant,
+    ) {
+        let name = self.row(series_day, slots);
+        let counting = history.partition_point(|revision| revision.batch.valid_after <= clock);
+        let state = DayState::fold(slots, &history[..counting]);
+        self.slabs[name.slab].store(name.row, &state);
+        self.set_pending(series_day, name, history[counting..].to_vec());
+    }
+
+    fn set_pending(&mut self, series_day: SeriesDay, name: RowName, pending: Vec<Revision>) {
+        for revision in &pending {
+            let due = self.timers.entry(revision.batch.valid_after).or_default();
+            if due.last() != Some(&series_day) {
+                due.push(series_day);
+            }
+        }
+        *self.slabs[name.slab].pending_mut(name.row) = pending;
+    }
+
+    fn touch(
+        &mut self,
+        series_day: SeriesDay,
+        slots: usize,
+        touched: &mut Touched,
+        seen: &mut Seen,
+    ) {
+        if seen.insert(series_day, ()).is_none() {
+            let name = self.row(series_day, slots);
+            let mut before = DayState::default();
+            self.slabs[name.slab].load(name.row, &mut before);
+            touched.push((series_day, name, before));
+        }
+    }
+
+    fn row(&mut self, series_day: SeriesDay, slots: usize) -> RowName {
+        if let Some(name) = self.rows.get(&series_day) {
+            return *name;
+        }
+        let slab = self.slabs.iter().position(|slab| slab.slots() == slots).unwrap_or_else(|| {
+            self.slabs.push(crate::slab::Slab::new(slots));
+            self.slabs.len() - 1
+        });
+        let name = RowName { slab, row: self.slabs[slab].add_row() };
+        self.rows.insert(series_day, name);
+        name
+    }
+
+    fn deltas(&mut self, touched: Touched) -> Deltas {
+        let mut deltas = Deltas::default();
+        for (series_day, name, before) in touched {
+            let slab = &self.slabs[name.slab];
+            slab.load(name.row, &mut self.state);
+            // A day may also have changed in what waits only, so every touched day is handed on.
+            deltas.push(series_day, &before, &self.state, slab.pending(name.row));
+        }
+        deltas
+    }
+}
+
+/// Days already in [`Touched`].
+type Seen = HashMap<SeriesDay, (), FixedState>;
+
+/// Decides a piece against the history of its day and adds it there.
+fn decide_by_history(
+    piece: &Piece,
+    batch: &Arc<Batch>,
+    values: &[i64],
+    outcomes: &mut [Outcome],
+    history: &mut Vec<Revision>,
+) {
+    for ((slot, value), outcome) in (usize::from(piece.first)..).zip(values).zip(&mut *outcomes) {
+        if *outcome == Outcome::Open {
+            *outcome = existing(*value, winner_before(history, batch.order(), slot), batch);
+        }
+    }
+    if let Some(revision) = stored_revision(piece, batch, values, outcomes) {
+        insert_in_order(history, revision);
+    }
+}
+
+/// The revision that a decided piece leaves; none when all of it was refused.
+#[must_use]
+pub fn stored_revision(
+    piece: &Piece,
+    batch: &Arc<Batch>,
+    values: &[i64],
+    outcomes: &[Outcome],
+) -> Option<Revision> {
+    let stored =
+        |(value, outcome): (&i64, &Outcome)| if outcome.is_stored() { *value } else { ABSENT };
+    outcomes.iter().any(|outcome| outcome.is_stored()).then(|| Revision {
+        batch: Arc::clone(batch),
+        first: piece.first,
+        values: values.iter().zip(outcomes).map(stored).collect(),
+    })
+}
+
+fn insert_in_order(revisions: &mut Vec<Revision>, revision: Revision) {
+    let order = revision.batch.order();
+    let place = revisions.partition_point(|known| known.batch.order() <= order);
+    revisions.insert(place, revision);
+}
+
+fn open_outcomes(values: &[i64]) -> Vec<Outcome> {
+    let open = |value: &i64| if *value == ABSENT { Outcome::Absent } else { Outcome::Open };
+    values.iter().map(open).collect()
+}
+
+/// Whether a stored value is a null, for the counts.
+#[must_use]
+pub fn is_null(value: i64) -> bool {
+    value == NULL
+}
+
+#[cfg(test)]
+#[path = "latest/tests.rs"]
+mod tests;

@@ -1,0 +1,163 @@
+//! Everything said of units, kept by unit: what the gate judges by and the doors show.
+//!
+//! Statements are never dropped; which one counts follows from their order of acceptance.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Change, Rules};
+use crate::quantity::{Decimal, Measure, Quantity};
+use crate::time::{Instant, Period};
+use crate::unit::{Lock, Membership, Property, Unit, UnitType, UnitVersion};
+
+/// Master data, memberships, properties, locks and rules as of the last applied change.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reference {
+    units: BTreeMap<Unit, Vec<UnitVersion>>,
+    /// By child: membership is asked for upwards.
+    memberships: BTreeMap<Unit, Vec<Membership>>,
+    properties: BTreeMap<Unit, BTreeMap<String, Property>>,
+    locks: BTreeMap<u64, Lock>,
+    locks_by_unit: BTreeMap<Unit, Vec<u64>>,
+    rules: Rules,
+}
+
+impl Reference {
+    /// Takes a statement in; saves and withdrawals say nothing here.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Unit(version) => {
+                let versions = self.units.entry(version.unit).or_default();
+                match versions.iter_mut().find(|known| known.valid_from == version.valid_from) {
+                    Some(known) => known.clone_from(version),
+                    None => versions.push(version.clone()),
+                }
+                versions.sort_by_key(|known| known.valid_from);
+            }
+            Change::Membership(membership) => {
+                let known = self.memberships.entry(membership.child).or_default();
+                let key = |entry: &Membership| (entry.parent, entry.valid_from);
+                match known.iter_mut().find(|entry| key(entry) == key(membership)) {
+                    Some(entry) => entry.clone_from(membership),
+                    None => known.push(membership.clone()),
+                }
+            }
+            Change::Property(property) => {
+                self.properties
+                    .entry(property.unit)
+                    .or_default()
+                    .insert(property.key.clone(), property.clone());
+            }
+            Change::Lock(lock) => {
+                if self.locks.insert(lock.id, lock.clone()).is_none() {
+                    self.locks_by_unit.entry(lock.unit).or_default().push(lock.id);
+                }
+            }
+            Change::Rules(rules) => self.rules = rules.clone(),
+            Change::Save(_) | Change::Withdrawal(_) | Change::Refused(_) => {}
+        }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// All versions of all units, by unit and `valid_from`.
+    pub fn unit_versions(&self) -> impl Iterator<Item = &UnitVersion> {
+        self.units.values().flatten()
+    }
+
+    /// The master data of `unit` that holds at `instant`.
+    #[must_use]
+    pub fn unit_at(&self, unit: Unit, instant: Instant) -> Option<&UnitVersion> {
+        self.units.get(&unit)?.iter().rev().find(|version| version.valid_from <= instant)
+    }
+
+    /// The newest master data of `unit`, whether it holds yet or not.
+    #[must_use]
+    pub fn newest_unit(&self, unit: Unit) -> Option<&UnitVersion> {
+        self.units.get(&unit)?.last()
+    }
+
+    /// Properties of `unit` by key, those taken away left out.
+    pub fn properties(&self, unit: Unit) -> impl Iterator<Item = &Property> {
+        let all = self.properties.get(&unit).into_iter().flat_map(BTreeMap::values);
+        all.filter(|property| property.value.is_some())
+    }
+
+    /// All memberships, by child.
+    pub fn memberships(&self) -> impl Iterator<Item = &Membership> {
+        self.memberships.values().flatten().filter(|membership| !membership.deleted)
+    }
+
+    /// All locks by id.
+    pub fn locks(&self) -> impl Iterator<Item = &Lock> {
+        self.locks.values()
+    }
+
+    /// The lock of that id.
+    #[must_use]
+    pub fn lock(&self, id: u64) -> Option<&Lock> {
+        self.locks.get(&id)
+    }
+
+    /// The id the next lock gets.
+    #[must_use]
+    pub fn next_lock(&self) -> u64 {
+        self.locks.last_key_value().map_or(1, |(id, _)| id + 1)
+    }
+
+    /// Locks of `unit`.
+    pub fn locks_of(&self, unit: Unit) -> impl Iterator<Item = &Lock> {
+        let ids = self.locks_by_unit.get(&unit).into_iter().flatten();
+        ids.filter_map(|id| self.locks.get(id))
+    }
+
+    /// Whether `child` belongs to `parent` at `instant`, directly or through a company.
+    #[must_use]
+    pub fn belongs(&self, child: Unit, parent: Unit, instant: Instant) -> bool {
+        let parents = self.memberships.get(&child).into_iter().flatten();
+        parents.filter(|membership| membership.covers(instant)).any(|membership| {
+            // Paths are PP → CMP → GRP: a company's parents are groups, a group has none.
+            membership.parent == parent
+                || (child.unit_type == UnitType::PowerPlant
+                    && membership.parent.unit_type == UnitType::Company
+                    && self.belongs(membership.parent, parent, instant))
+        })
+    }
+
+    /// `(lower, upper)` limits of `unit` at `instant`; a plant's upper limit is its installed power unless
+    /// a property says otherwise.
+    #[must_use]
+    pub fn limits(&self, unit: Unit, instant: Instant) -> (Option<Quantity>, Option<Quantity>) {
+        let limit = |key: &str| self.property(unit, key).and_then(megawatts);
+        let installed = || {
+            let plant = unit.unit_type == UnitType::PowerPlant;
+            self.unit_at(unit, instant).filter(|_| plant)?.installed_power
+        };
+        (limit("lower_limit_mw"), limit("upper_limit_mw").or_else(installed))
+    }
+
+    /// How long before delivery the gate of `unit` closes, in minutes.
+    #[must_use]
+    pub fn gate_minutes(&self, unit: Unit) -> i64 {
+        let epias = self
+            .property(unit, "market")
+            .is_some_and(|market| market.eq_ignore_ascii_case("EPIAS"));
+        if epias { self.rules.epias_gate_minutes } else { self.rules.gate_minutes }
+    }
+
+    fn property(&self, unit: Unit, key: &str) -> Option<&str> {
+        self.properties.get(&unit)?.get(key)?.value.as_deref()
+    }
+}
+
+/// A limit's text as power; what is no number is no limit (the doors refuse it before).
+#[must_use]
+pub fn megawatts(text: &str) -> Option<Quantity> {
+    let hour = Period::new(60)?;
+    Decimal::parse(text).ok()?.to_quantity(Measure::MegaWatt, hour).ok()
+}
