@@ -1,1 +1,9 @@
-//! placeholder
+//! The read model and the doors: what the outside sees of the engine, and how it speaks to it.
+//!
+//! Two one-way streets. The engine *publishes* closed epochs into the [`read_model`]; handlers read
+//! immutable snapshots of it without a lock. Handlers send [`command`]s through a bounded queue and wait
+//! for the answer, which comes when the change is durable and visible. This crate knows `operators` and
+//! nothing of journals, stores or dataflows.
+
+pub mod command;
+pub mod read_model;

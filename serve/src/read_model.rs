@@ -1,0 +1,213 @@
+//! What readers see: one immutable snapshot per closed epoch, swapped atomically.
+//!
+//! Series days have dense numbers; a snapshot maps them to shared blocks in a persistent vector, so that
+//! publishing an epoch copies only the paths to the days it touched. The directory from names to numbers
+//! only grows and is shared by all snapshots: a number that a snapshot does not know yet reads as absent.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use papaya::HashMap;
+use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::block::DayBlock;
+use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_operators::reference::Reference;
+use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
+use smartpulse_operators::time::{Day, Instant};
+use smartpulse_operators::unit::Unit;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+type FixedState = foldhash::fast::FixedState;
+
+/// What the engine hands over when an epoch has closed.
+#[derive(Debug)]
+pub struct Closed {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The clock its views show.
+    pub clock: Instant,
+    /// Series named for the first time, with their ids.
+    pub new_series: Vec<(SeriesId, Arc<Series>)>,
+    /// New blocks of the touched series days.
+    pub blocks: Vec<(SeriesDay, Arc<DayBlock>)>,
+    /// The statements on units, where one changed.
+    pub reference: Option<Arc<Reference>>,
+    /// Figures for `/status` and `/metrics`.
+    pub figures: Figures,
+}
+
+/// Figures of the engine at an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Bytes of the journal.
+    pub journal_bytes: u64,
+    /// Epochs that the history store is behind.
+    pub history_lag_epochs: u64,
+    /// Batches accepted.
+    pub batches: u64,
+    /// Values stored and refused since the folder began.
+    pub saved: u64,
+    /// Values stored as confirmations.
+    pub skipped: u64,
+    /// Values refused.
+    pub refused: u64,
+    /// Position of each source.
+    pub sources: Vec<(String, u64)>,
+}
+
+/// All views at one epoch.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The clock.
+    pub clock: Instant,
+    /// Statements on units.
+    pub reference: Arc<Reference>,
+    /// Figures of the engine.
+    pub figures: Arc<Figures>,
+    blocks: imbl::Vector<Option<Arc<DayBlock>>>,
+    directory: Arc<Directory>,
+}
+
+/// Names to numbers; only grows.
+#[derive(Debug, Default)]
+struct Directory {
+    /// Series of a unit.
+    by_unit: HashMap<Unit, Vec<(SeriesId, Arc<Series>)>, FixedState>,
+    days: HashMap<SeriesDay, u32, FixedState>,
+}
+
+/// The read model: readers ask it for the newest snapshot, the engine publishes into it.
+#[derive(Debug)]
+pub struct ReadModel {
+    /// Made with the data folder; part of the token of streams.
+    pub incarnation: Uuid,
+    newest: ArcSwap<Snapshot>,
+    directory: Arc<Directory>,
+    closed: watch::Sender<Epoch>,
+    ready: ArcSwap<Result<(), String>>,
+}
+
+impl ReadModel {
+    /// An empty model, not ready because of `reason`.
+    #[must_use]
+    pub fn new(incarnation: Uuid, reason: &str) -> ReadModel {
+        let directory = Arc::new(Directory::default());
+        let empty = Snapshot {
+            epoch: Epoch(0),
+            clock: Instant::MIN,
+            reference: Arc::new(Reference::default()),
+            figures: Arc::new(Figures::default()),
+            blocks: imbl::Vector::new(),
+            directory: Arc::clone(&directory),
+        };
+        ReadModel {
+            incarnation,
+            newest: ArcSwap::from_pointee(empty),
+            directory,
+            closed: watch::Sender::new(Epoch(0)),
+            ready: ArcSwap::from_pointee(Err(reason.to_owned())),
+        }
+    }
+
+    /// The newest snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.newest.load_full()
+    }
+
+    /// Makes a closed epoch visible. Called by one thread only, in the order of epochs.
+    pub fn publish(&self, closed: Closed) {
+        let mut next = Snapshot::clone(&self.newest.load());
+        for (id, series) in closed.new_series {
+            let by_unit = self.directory.by_unit.pin();
+            let mut known = by_unit.get(&series.unit).cloned().unwrap_or_default();
+            known.push((id, Arc::clone(&series)));
+            by_unit.insert(series.unit, known);
+        }
+        let days = self.directory.days.pin();
+        for (series_day, block) in closed.blocks {
+            match days.get(&series_day) {
+                Some(number) => {
+                    next.blocks.set(*number as usize, Some(block));
+                }
+                None => {
+                    days.insert(series_day, next.blocks.len() as u32);
+                    next.blocks.push_back(Some(block));
+                }
+            }
+        }
+        if let Some(reference) = closed.reference {
+            next.reference = reference;
+        }
+        next.epoch = closed.epoch;
+        next.clock = closed.clock;
+        next.figures = Arc::new(closed.figures);
+        self.newest.store(Arc::new(next));
+        self.closed.send_replace(closed.epoch);
+    }
+
+    /// The first snapshot that shows `epoch`, or none when it has not closed within `limit`.
+    pub async fn at_least(&self, epoch: Epoch, limit: Duration) -> Option<Arc<Snapshot>> {
+        let mut closed = self.closed.subscribe();
+        let reached = closed.wait_for(|newest| *newest >= epoch);
+        tokio::time::timeout(limit, reached).await.ok()?.ok()?;
+        Some(self.snapshot())
+    }
+
+    /// Whether the service is ready, else why not.
+    #[must_use]
+    pub fn ready(&self) -> Arc<Result<(), String>> {
+        self.ready.load_full()
+    }
+
+    /// Says whether the service is ready.
+    pub fn set_ready(&self, ready: Result<(), String>) {
+        self.ready.store(Arc::new(ready));
+    }
+}
+
+impl Snapshot {
+    /// Series of `unit` of that kind and provider, one a period, by period.
+    #[must_use]
+    pub fn series_of(
+        &self,
+        unit: Unit,
+        kind: Kind,
+        provider: &Provider,
+    ) -> Vec<(SeriesId, Arc<Series>)> {
+        let by_unit = self.directory.by_unit.pin();
+        let all = by_unit.get(&unit).map_or(&[][..], Vec::as_slice);
+        let wanted = |(_, series): &&(SeriesId, Arc<Series>)| {
+            series.kind == kind && series.provider == *provider
+        };
+        let mut found: Vec<_> = all.iter().filter(wanted).cloned().collect();
+        found.sort_by_key(|(_, series)| series.period);
+        found
+    }
+
+    /// The block of a series day at this epoch.
+    #[must_use]
+    pub fn block(&self, series: SeriesId, day: Day) -> Option<&Arc<DayBlock>> {
+        let number = *self.directory.days.pin().get(&(series, day))?;
+        self.blocks.get(number as usize)?.as_ref()
+    }
+
+    /// Every series day with its block, in no particular order.
+    pub fn for_each_block(&self, mut visit: impl FnMut(SeriesDay, &Arc<DayBlock>)) {
+        for (series_day, number) in &self.directory.days.pin() {
+            if let Some(Some(block)) = self.blocks.get(*number as usize) {
+                visit(*series_day, block);
+            }
+        }
+    }
+
+    /// Number of series days ever touched.
+    #[must_use]
+    pub fn series_days(&self) -> usize {
+        self.blocks.len()
+    }
+}
