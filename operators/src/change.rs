@@ -215,6 +215,17 @@ pub struct Position {
     pub upto: u64,
 }
 
+/// The request behind a change that its caller may repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestKey {
+    /// Index of the change in its tick.
+    pub change: u32,
+    /// SHA-256 of (identity, path, key).
+    pub scope: [u8; 32],
+    /// SHA-256 of the decoded body.
+    pub body: [u8; 32],
+}
+
 /// A closed group of changes: the journal's record and the dataflow's unit of time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tick {
@@ -227,6 +238,8 @@ pub struct Tick {
     pub changes: Vec<Change>,
     /// Position of the source these changes came from.
     pub position: Option<Position>,
+    /// Changes whose answer is remembered for a repetition of the request.
+    pub requests: Vec<RequestKey>,
     /// Digests of decisions of earlier epochs, compared on recovery and by `check`.
     pub digests: Vec<(Epoch, [u8; 16])>,
 }

@@ -59,6 +59,18 @@ impl Reference {
         }
     }
 
+    /// Changes that, applied in this order, make this state.
+    #[must_use]
+    pub fn statements(&self) -> Vec<Change> {
+        let units = self.units.values().flatten().cloned().map(Change::Unit);
+        let memberships = self.memberships.values().flatten().cloned().map(Change::Membership);
+        let properties =
+            self.properties.values().flat_map(BTreeMap::values).cloned().map(Change::Property);
+        let locks = self.locks.values().cloned().map(Change::Lock);
+        let rules = std::iter::once(Change::Rules(self.rules.clone()));
+        units.chain(memberships).chain(properties).chain(locks).chain(rules).collect()
+    }
+
     /// The rules in force.
     #[must_use]
     pub fn rules(&self) -> &Rules {

@@ -1,1 +1,20 @@
-//! placeholder
+//! The one crate that knows all: the graph, ticks, the journal, the stores, and what starts and stops them.
+//!
+//! The life of a change: [`ingest`] gives it its place and puts it into a tick; [`journal`] makes the tick
+//! durable; [`engine`] hands it to the workers with the history it needs, and when it has closed publishes
+//! it, hands it to [`history`] and answers the caller.
+
+pub mod failpoint;
+pub mod folder;
+pub mod history;
+pub mod journal;
+pub mod engine;
+pub mod graph;
+pub mod ingest;
+mod outputs;
+pub mod tally;
+pub mod worker;
+pub mod recovery;
+pub mod snapshot;
+mod lookup;
+pub mod service;

@@ -1,0 +1,270 @@
+//! The engine: takes journaled ticks in order, has them decided, and makes the result visible.
+//!
+//! It is the one place that knows what history a tick needs: a save that is older than the newest revision
+//! of a series day it touches, and every withdrawal, are handed to the workers with the history of those
+//! days, fetched when everything before has closed. So the workers do no IO, and a recovery that applies
+//! the same ticks decides the same.
+
+mod closing;
+mod withdrawing;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+use smartpulse_operators::batch::{Epoch, Sequence};
+use smartpulse_operators::block::DayBlock;
+use smartpulse_operators::catalog::Catalog;
+use smartpulse_operators::change::{Change, Tick};
+use smartpulse_operators::chunk::{Chunk, Revision, SeriesDay, worker_of};
+use smartpulse_operators::reference::Reference;
+use smartpulse_operators::series::Series;
+use smartpulse_operators::time::Instant;
+use smartpulse_serve::command::Reply;
+use smartpulse_serve::read_model::{Closed, ReadModel};
+use thiserror::Error;
+
+use crate::failpoint::{self, Failpoint};
+use crate::history::HistoryError;
+use crate::history::tail::Archive;
+use crate::tally::Tally;
+use crate::worker::{WorkerStopped, Workers};
+
+/// The state that only the journal can give back, beside the live series days.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Base {
+    /// The newest applied epoch.
+    pub epoch: Epoch,
+    /// Its clock.
+    pub clock: Option<Instant>,
+    /// The newest batch.
+    pub sequence: Sequence,
+    /// Every series, in order of ids.
+    pub series: Vec<Arc<Series>>,
+    /// Statements on units.
+    pub reference: Arc<Reference>,
+    /// Withdrawn batches and when.
+    pub withdrawn: Arc<BTreeMap<Sequence, Instant>>,
+    /// Counts by source; changes that came in live count under the empty name.
+    pub tallies: BTreeMap<String, Tally>,
+    /// How far each source has been taken in.
+    pub positions: BTreeMap<String, u64>,
+}
+
+/// What applying a tick gave.
+#[derive(Debug)]
+pub struct Applied {
+    /// The epoch, now visible.
+    pub epoch: Epoch,
+    /// One answer a change; empty unless wanted.
+    pub replies: Vec<Reply>,
+    /// Digest of every decision of the tick.
+    pub digest: [u8; 16],
+}
+
+/// Why the engine cannot go on.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The history store failed.
+    #[error("the history store failed")]
+    History(#[from] HistoryError),
+    /// The thread that writes history has stopped.
+    #[error("the history store takes no more writes")]
+    HistoryStopped,
+    /// A worker thread has stopped.
+    #[error(transparent)]
+    Worker(#[from] WorkerStopped),
+    /// A decision differs from the one the journal remembers.
+    #[error("epoch {}: the decisions differ from those the journal remembers", .0.0)]
+    DecidedDifferently(Epoch),
+    /// A worker lacked the history of a series day.
+    #[error("epoch {}: the history of a series day was missing", .0.0)]
+    MissingHistory(Epoch),
+}
+
+/// The engine.
+pub struct Engine {
+    base: Base,
+    catalog: Catalog,
+    /// The newest version of each live series day: an older save needs history.
+    newest: HashMap<SeriesDay, (Instant, Sequence), FixedState>,
+    workers: Workers,
+    archive: Archive,
+    read_model: Arc<ReadModel>,
+}
+
+/// A live series day as a snapshot holds it.
+pub type LiveDay = (SeriesDay, Arc<DayBlock>);
+
+impl Engine {
+    /// An engine that goes on from `base` and its live series days, and has published them.
+    ///
+    /// # Errors
+    /// [`EngineError::Worker`].
+    pub fn restore(
+        base: Base,
+        days: Vec<LiveDay>,
+        workers: usize,
+        archive: Archive,
+        read_model: Arc<ReadModel>,
+    ) -> Result<Engine, EngineError> {
+        let catalog = Catalog::from_series(base.series.clone());
+        let mut newest = HashMap::default();
+        let mut shares: Vec<Vec<LiveDay>> = vec![Vec::new(); workers];
+        for (series_day, block) in &days {
+            let listed = block.batches.last().map(|batch| batch.order());
+            let waiting = block.pending.last().map(|revision| revision.batch.order());
+            if let Some(order) = listed.max(waiting) {
+                newest.insert(*series_day, order);
+            }
+            let unit = catalog.series(series_day.0).unit;
+            shares[worker_of(unit, workers)].push((*series_day, Arc::clone(block)));
+        }
+        let threads = Workers::start(shares, base.epoch)?;
+        // The gate learns what is known of units by being told it again.
+        let told = Tick {
+            epoch: base.epoch,
+            clock: base.clock.unwrap_or(Instant::MIN),
+            changes: base.reference.statements(),
+            position: None,
+            requests: Vec::new(),
+            digests: Vec::new(),
+        };
+        threads.decide(base.epoch, Chunk::cut(&told, &mut Catalog::default(), workers))?;
+        let mut engine = Engine { base, catalog, newest, workers: threads, archive, read_model };
+        let figures = engine.figures(0);
+        engine.read_model.publish(Closed {
+            epoch: engine.base.epoch,
+            clock: told.clock,
+            new_series: engine.new_series(0),
+            blocks: days,
+            reference: Some(Arc::clone(&engine.base.reference)),
+            figures,
+        });
+        engine.base.series = Vec::new();
+        Ok(engine)
+    }
+
+    /// The state beside the live series days, as of the newest applied tick.
+    #[must_use]
+    pub fn base(&self) -> Base {
+        Base { series: self.catalog.all().to_vec(), ..self.base.clone() }
+    }
+
+    /// The archive behind the engine.
+    #[must_use]
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Decides a tick and makes it visible. `journal_bytes` is shown; replies are built where wanted.
+    ///
+    /// # Errors
+    /// [`EngineError`]: the engine must not be used further.
+    pub fn apply(
+        &mut self,
+        tick: &Tick,
+        wants_replies: bool,
+        journal_bytes: u64,
+    ) -> Result<Applied, EngineError> {
+        let known_series = self.catalog.all().len();
+        let mut chunks = Chunk::cut(tick, &mut self.catalog, self.workers.count());
+        for chunk in &mut chunks {
+            self.fetch_histories(chunk)?;
+        }
+        let withdrawal = self.prepare_withdrawal(tick, &mut chunks)?;
+        let decided = self.workers.decide(tick.epoch, chunks)?;
+        if decided.iter().any(|one| one.chunk.missing_history.is_some()) {
+            return Err(EngineError::MissingHistory(tick.epoch));
+        }
+        failpoint::pass(Failpoint::TickDecided);
+        let closing = closing::close(tick, &decided, withdrawal, wants_replies);
+        self.absorb(tick, &closing);
+        let blocks = decided.iter().flat_map(|one| one.deltas.blocks());
+        let closed = Closed {
+            epoch: tick.epoch,
+            clock: tick.clock,
+            new_series: self.new_series(known_series),
+            blocks: blocks.map(|(series_day, block)| (series_day, Arc::new(block))).collect(),
+            reference: closing.changed_reference.then(|| Arc::clone(&self.base.reference)),
+            figures: self.figures(journal_bytes),
+        };
+        // History first: what a reader sees must already be found there.
+        if !self.archive.push(closing.history) {
+            return Err(EngineError::HistoryStopped);
+        }
+        self.read_model.publish(closed);
+        failpoint::pass(Failpoint::TickPublished);
+        Ok(Applied { epoch: tick.epoch, replies: closing.replies, digest: closing.digest })
+    }
+
+    /// Adds the history of each series day that a piece older than its newest version touches.
+    fn fetch_histories(&mut self, chunk: &mut Chunk) -> Result<(), EngineError> {
+        for index in 0..chunk.pieces.len() {
+            let piece = chunk.pieces[index];
+            let order = chunk.saves[piece.save as usize].batch.order();
+            let series_day = piece.series_day();
+            let newest = self.newest.entry(series_day).or_insert(order);
+            if *newest <= order {
+                *newest = order;
+            } else if !chunk.histories.contains_key(&series_day) {
+                chunk.histories.insert(series_day, self.standing_history(series_day)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Revisions of a series day as of the newest applied tick, those of withdrawn batches left out. A
+    /// recovery meets a store that is ahead: later batches are left out too.
+    fn standing_history(&self, series_day: SeriesDay) -> Result<Vec<Revision>, EngineError> {
+        let all = self.archive.day(series_day)?.into_iter().map(|stored| stored.revision);
+        let stands = |revision: &Revision| {
+            let sequence = revision.batch.sequence;
+            sequence <= self.base.sequence && !self.base.withdrawn.contains_key(&sequence)
+        };
+        Ok(all.filter(stands).collect())
+    }
+
+    fn absorb(&mut self, tick: &Tick, closing: &closing::Closing) {
+        let base = &mut self.base;
+        base.epoch = tick.epoch;
+        base.clock = Some(tick.clock);
+        if closing.changed_reference {
+            let reference = Arc::make_mut(&mut base.reference);
+            tick.changes.iter().for_each(|change| reference.apply(change));
+        }
+        for change in &tick.changes {
+            if let Change::Save(save) = change {
+                base.sequence = save.batch.sequence;
+            }
+        }
+        if let Some((sequence, instant)) = closing.history.withdrawn {
+            Arc::make_mut(&mut base.withdrawn).insert(sequence, instant);
+        }
+        let source = tick.position.as_ref().map_or("", |position| &position.source);
+        closing.count_into(base.tallies.entry(source.to_owned()).or_default());
+        if let Some(position) = &tick.position {
+            base.positions.insert(position.source.clone(), position.upto);
+        }
+    }
+
+    fn new_series(&self, known: usize) -> Vec<(smartpulse_operators::series::SeriesId, Arc<Series>)> {
+        let named = self.catalog.all().iter().zip(0..).skip(known);
+        named.map(|(series, id)| (smartpulse_operators::series::SeriesId(id), Arc::clone(series))).collect()
+    }
+
+    fn figures(&self, journal_bytes: u64) -> smartpulse_serve::read_model::Figures {
+        let sum = |count: fn(&Tally) -> u64| self.base.tallies.values().map(count).sum();
+        smartpulse_serve::read_model::Figures {
+            journal_bytes,
+            history_lag_epochs: self.archive.lag() as u64,
+            batches: self.base.sequence.0,
+            saved: sum(|tally| tally.saved),
+            skipped: sum(|tally| tally.skipped),
+            refused: sum(Tally::all_refused),
+            sources: self.base.positions.iter().map(|(name, upto)| (name.clone(), *upto)).collect(),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What follows from a decided tick: what history keeps, what callers are told, what is counted, and the
+//! digest by which a recovery knows that it decided the same.
+
+use std::collections::BTreeMap;
+
+use smartpulse_operators::batch::Sequence;
+use smartpulse_operators::change::{Change, Save, Tick};
+use smartpulse_operators::chunk::{Chunk, Piece};
+use smartpulse_operators::latest::{Decided, stored_revision};
+use smartpulse_operators::outcome::Outcome;
+use smartpulse_serve::command::{Done, Idempotency, Reply, Saved, SlotDecision};
+
+use super::withdrawing::Withdrawing;
+use crate::history::EpochHistory;
+use crate::history::codec::{BatchRecord, StoredRevision};
+use crate::tally::Tally;
+
+/// The consequences of a tick.
+pub(super) struct Closing {
+    pub(super) history: EpochHistory,
+    pub(super) replies: Vec<Reply>,
+    pub(super) digest: [u8; 16],
+    pub(super) changed_reference: bool,
+    tally: Tally,
+}
+
+impl Closing {
+    /// Adds the tick's counts to those of its source.
+    pub(super) fn count_into(&self, tally: &mut Tally) {
+        tally.read += self.tally.read;
+        tally.saved += self.tally.saved;
+        tally.skipped += self.tally.skipped;
+        tally.nulls += self.tally.nulls;
+        tally.restated += self.tally.restated;
+        tally.withdrawn_batches += self.tally.withdrawn_batches;
+        tally.unknown_batches += self.tally.unknown_batches;
+        for (code, values) in &self.tally.refused {
+            *tally.refused.entry(code.clone()).or_default() += values;
+        }
+    }
+}
+
+/// Draws the consequences of `tick` as the workers decided it.
+pub(super) fn close(
+    tick: &Tick,
+    decided: &[Decided],
+    withdrawing: Withdrawing,
+    wants_replies: bool,
+) -> Closing {
+    let pieces = by_batch(decided);
+    let mut history = EpochHistory { epoch: tick.epoch, ..EpochHistory::default() };
+    let mut tally = Tally::default();
+    let mut digest = blake3::Hasher::new();
+    let mut replies = Vec::new();
+    let mut changed_reference = false;
+    for (change, index) in tick.changes.iter().zip(0..) {
+        let request = tick.requests.iter().find(|request| request.change == index);
+        let mut done = Done::Stated { lock: None };
+        match change {
+            Change::Save(save) => {
+                let own = pieces.get(&save.batch.sequence).map_or(&[][..], Vec::as_slice);
+                close_save(save, own, &mut history, &mut tally, &mut digest);
+                if wants_replies || request.is_some() {
+                    done = Done::Saved(reply_to(save, own));
+                }
+            }
+            Change::Withdrawal(withdrawal) => {
+                done = close_withdrawal(decided, withdrawing);
+                digest.update(format!("{done:?}").as_bytes());
+                match &done {
+                    Done::Withdrawn { already: false } => {
+                        let work = decided.iter().find_map(|one| one.chunk.withdrawal.as_ref());
+                        history.withdrawn =
+                            work.map(|work| (work.batch.sequence, withdrawal.recorded));
+                        tally.withdrawn_batches += 1;
+                    }
+                    Done::UnknownBatch => tally.unknown_batches += 1,
+                    _ => {}
+                }
+            }
+            Change::Refused(refused) => tally.refuse(&refused.code, refused.values),
+            Change::Lock(lock) => {
+                changed_reference = true;
+                done = Done::Stated { lock: Some(lock.id) };
+            }
+            Change::Unit(_) | Change::Membership(_) | Change::Property(_) | Change::Rules(_) => {
+                changed_reference = true;
+            }
+        }
+        if wants_replies || request.is_some() {
+            let reply = Reply { epoch: tick.epoch, recorded: recorded(change, tick), done };
+            if let Some(request) = request {
+                let idempotency = Idempotency { scope: request.scope, body: request.body };
+                history.answers.push((idempotency, reply.clone()));
+            }
+            replies.push(reply);
+        }
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&digest.finalize().as_bytes()[..16]);
+    Closing { history, replies, digest: short, changed_reference, tally }
+}
+
+/// A piece and the chunk its values lie in.
+type Placed<'d> = (&'d Chunk, &'d Piece);
+
+/// Pieces by batch, in the order of entries, final copies after their originals, then days: the same on any
+/// number of workers.
+fn by_batch(decided: &[Decided]) -> BTreeMap<Sequence, Vec<Placed<'_>>> {
+    let mut batches: BTreeMap<Sequence, Vec<Placed<'_>>> = BTreeMap::new();
+    for one in decided {
+        for piece in &one.chunk.pieces {
+            let sequence = one.chunk.saves[piece.save as usize].batch.sequence;
+            batches.entry(sequence).or_default().push((&one.chunk, piece));
+        }
+    }
+    for pieces in batches.values_mut() {
+        pieces.sort_by_key(|(_, piece)| (piece.entry, piece.is_final_copy, piece.day));
+    }
+    batches
+}
+
+fn close_save(
+    save: &Save,
+    pieces: &[Placed<'_>],
+    history: &mut EpochHistory,
+    tally: &mut Tally,
+    digest: &mut blake3::Hasher,
+) {
+    digest.update(&save.batch.sequence.0.to_le_bytes());
+    let mut own = Tally::default();
+    for (chunk, piece) in pieces {
+        let (values, outcomes) = (&chunk.values[piece.range()], &chunk.outcomes[piece.range()]);
+        digest.update(&outcomes.iter().map(|outcome| *outcome as u8).collect::<Vec<u8>>());
+        if !piece.is_final_copy {
+            own.count(values, outcomes);
+        }
+        let batch = &chunk.saves[piece.save as usize].batch;
+        if let Some(revision) = stored_revision(piece, batch, values, outcomes) {
+            let confirmed = outcomes.iter().map(|outcome| *outcome == Outcome::Skipped).collect();
+            history.revisions.push((piece.series_day(), StoredRevision { revision, confirmed }));
+        }
+    }
+    let (saved, skipped) = (own.saved, own.skipped);
+    if saved + skipped > 0 {
+        history.batches.push(BatchRecord { batch: save.batch.clone(), saved, skipped });
+    }
+    for (outcome, values) in &save.refused {
+        own.refuse(outcome.code().unwrap_or_default(), *values);
+    }
+    let only = Closing {
+        history: EpochHistory::default(),
+        replies: Vec::new(),
+        digest: [0; 16],
+        changed_reference: false,
+        tally: own,
+    };
+    only.count_into(tally);
+}
+
+fn close_withdrawal(decided: &[Decided], withdrawing: Withdrawing) -> Done {
+    match withdrawing {
+        Withdrawing::None | Withdrawing::Unknown => Done::UnknownBatch,
+        Withdrawing::Already => Done::Withdrawn { already: true },
+        Withdrawing::Open => {
+            let work = decided.iter().find_map(|one| one.chunk.withdrawal.as_ref());
+            match work.map(|work| &work.refused).filter(|refused| !refused.is_empty()) {
+                Some(refused) => Done::WithdrawalRefused(refused.clone()),
+                None => Done::Withdrawn { already: false },
+            }
+        }
+    }
+}
+
+fn reply_to(save: &Save, pieces: &[Placed<'_>]) -> Saved {
+    let mut saved = Saved {
+        batch: save.batch.id,
+        sequence: save.batch.sequence,
+        slots: Vec::new(),
+        final_slots: Vec::new(),
+    };
+    for (chunk, piece) in pieces {
+        let slots = if piece.is_final_copy { &mut saved.final_slots } else { &mut saved.slots };
+        for (index, slot) in piece.range().zip(usize::from(piece.first)..) {
+            let outcome = chunk.outcomes[index];
+            if outcome != Outcome::Absent {
+                let clipped = chunk.clipped.contains(&(index as u32)).then(|| chunk.values[index]);
+                let start = piece.day.slot_start(piece.period, slot);
+                slots.push(SlotDecision { entry: piece.entry, start, outcome, clipped });
+            }
+        }
+    }
+    saved
+}
+
+fn recorded(change: &Change, tick: &Tick) -> smartpulse_operators::time::Instant {
+    match change {
+        Change::Unit(version) => version.recorded,
+        Change::Membership(membership) => membership.recorded,
+        Change::Property(property) => property.recorded,
+        Change::Lock(lock) => lock.released.map_or(lock.recorded, |released| released.max(lock.recorded)),
+        Change::Save(save) => save.batch.recorded,
+        Change::Withdrawal(withdrawal) => withdrawal.recorded,
+        Change::Rules(_) | Change::Refused(_) => tick.clock,
+    }
+}

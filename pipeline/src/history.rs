@@ -1,0 +1,341 @@
+//! The history store: every revision of every series day, on disk, written behind the journal.
+//!
+//! An embedded log-structured store. Keys begin with the day, because forecasts arrive for the coming days
+//! (writes stay together, old days are never rewritten) and exports walk days. Each epoch is written in one
+//! atomic batch with its number, so a store that lost its tail knows what it lacks, and writing an epoch
+//! again changes nothing. What has closed but is not written yet is laid over every read ([`tail`]).
+
+pub mod codec;
+pub mod tail;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use smartpulse_operators::batch::{Batch, Epoch, Sequence};
+use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_operators::time::{Day, Instant};
+use smartpulse_serve::command::{Idempotency, Reply};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::failpoint::{self, Failpoint};
+use codec::{BatchRecord, StoredRevision};
+
+/// Memory for one keyspace's unsorted writes: enough to write large runs, small beside the live blocks.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+/// Memory for blocks read back.
+const CACHE_BYTES: u64 = 64 << 20;
+/// Batches kept after they were looked up; the table is emptied when it is full.
+const KNOWN_BATCHES: usize = 65_536;
+
+/// What a closed epoch adds to history.
+#[derive(Clone, Debug, Default)]
+pub struct EpochHistory {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Revisions, each with a mark per value: counted as skipped.
+    pub revisions: Vec<(SeriesDay, StoredRevision)>,
+    /// Batches with their counts.
+    pub batches: Vec<BatchRecord>,
+    /// A batch withdrawn, and when.
+    pub withdrawn: Option<(Sequence, Instant)>,
+    /// Answers that a repeated request gets.
+    pub answers: Vec<(Idempotency, Reply)>,
+}
+
+/// Why the history store failed.
+#[derive(Debug, Error)]
+pub enum HistoryError {
+    /// The store's own error.
+    #[error("history store {path}: {action} failed")]
+    Store { path: PathBuf, action: &'static str, source: Box<fjall::Error> },
+    /// A record cannot be read.
+    #[error("history store {path}: a record in {keyspace} is damaged")]
+    Damaged { path: PathBuf, keyspace: &'static str },
+}
+
+/// The history store. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct History {
+    path: Arc<Path>,
+    database: Database,
+    revisions: Keyspace,
+    batches: Keyspace,
+    /// Batch id → sequence.
+    ids: Keyspace,
+    /// (source key, sequence) of every batch that has one.
+    sources: Keyspace,
+    /// (sequence, series, day) of every revision.
+    batch_days: Keyspace,
+    /// Sequence → instant.
+    withdrawals: Keyspace,
+    /// Scope of a request → (digest of its body, answer).
+    answers: Keyspace,
+    progress: Keyspace,
+    known: Arc<Mutex<HashMap<Sequence, Arc<Batch>, FixedState>>>,
+}
+
+const APPLIED: &str = "applied_epoch";
+
+impl History {
+    /// Opens or makes the store in `path`.
+    ///
+    /// # Errors
+    /// [`HistoryError::Store`].
+    pub fn open(path: &Path) -> Result<History, HistoryError> {
+        let fault = |action| {
+            move |source| HistoryError::Store { path: path.to_owned(), action, source: Box::new(source) }
+        };
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .worker_threads(1)
+            .open()
+            .map_err(fault("opening"))?;
+        let keyspace = |name| {
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            database.keyspace(name, options).map_err(fault("opening a keyspace"))
+        };
+        Ok(History {
+            path: path.into(),
+            revisions: keyspace("revisions")?,
+            batches: keyspace("batches")?,
+            ids: keyspace("batch_ids")?,
+            sources: keyspace("batch_sources")?,
+            batch_days: keyspace("batch_days")?,
+            withdrawals: keyspace("withdrawals")?,
+            answers: keyspace("answers")?,
+            progress: keyspace("progress")?,
+            known: Arc::default(),
+            database,
+        })
+    }
+
+    /// The newest epoch that is wholly in the store.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn applied(&self) -> Result<Epoch, HistoryError> {
+        let bytes = self.progress.get(APPLIED).map_err(self.fault("reading"))?;
+        let Some(bytes) = bytes else { return Ok(Epoch(0)) };
+        let bytes = <[u8; 8]>::try_from(&*bytes).map_err(|_| self.damaged("progress"))?;
+        Ok(Epoch(u64::from_be_bytes(bytes)))
+    }
+
+    /// Writes an epoch, whole or not at all. Not durable before [`History::persist`].
+    ///
+    /// # Errors
+    /// [`HistoryError::Store`].
+    pub fn write(&self, epoch: &EpochHistory) -> Result<(), HistoryError> {
+        failpoint::pass(Failpoint::HistoryWrite);
+        let mut batch = self.database.batch();
+        for (series_day, stored) in &epoch.revisions {
+            let made_by = &stored.revision.batch;
+            batch.insert(
+                &self.revisions,
+                codec::revision_key(*series_day, made_by),
+                codec::encode_revision(stored),
+            );
+            batch.insert(&self.batch_days, codec::batch_day_key(made_by.sequence, *series_day), []);
+        }
+        for record in &epoch.batches {
+            let sequence = record.batch.sequence.0.to_be_bytes();
+            let bytes = postcard::to_stdvec(record).map_err(|_| self.damaged("batches"))?;
+            batch.insert(&self.batches, sequence, bytes);
+            batch.insert(&self.ids, *record.batch.id.as_bytes(), sequence);
+            if let Some(source) = &record.batch.source_batch {
+                let mut key = source.as_bytes().to_vec();
+                key.extend_from_slice(&sequence);
+                batch.insert(&self.sources, key, []);
+            }
+        }
+        if let Some((sequence, instant)) = epoch.withdrawn {
+            batch.insert(&self.withdrawals, sequence.0.to_be_bytes(), instant.0.to_be_bytes());
+        }
+        for (idempotency, reply) in &epoch.answers {
+            let bytes = postcard::to_stdvec(&(idempotency.body, reply));
+            let bytes = bytes.map_err(|_| self.damaged("answers"))?;
+            batch.insert(&self.answers, idempotency.scope, bytes);
+        }
+        batch.insert(&self.progress, APPLIED, epoch.epoch.0.to_be_bytes());
+        batch.commit().map_err(self.fault("writing an epoch"))?;
+        failpoint::pass(Failpoint::HistoryWritten);
+        Ok(())
+    }
+
+    /// Makes all that was written durable.
+    ///
+    /// # Errors
+    /// [`HistoryError::Store`].
+    pub fn persist(&self) -> Result<(), HistoryError> {
+        self.database.persist(PersistMode::SyncAll).map_err(self.fault("syncing"))
+    }
+
+    /// Revisions of a series day in `(valid_after, sequence)` order.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn day(&self, series_day: SeriesDay) -> Result<Vec<StoredRevision>, HistoryError> {
+        let mut revisions = Vec::new();
+        for item in self.revisions.prefix(codec::series_day_key(series_day)) {
+            let (key, value) = item.into_inner().map_err(self.fault("reading"))?;
+            revisions.push(self.revision(&key, &value)?);
+        }
+        Ok(revisions)
+    }
+
+    /// Visits the revisions of each series day in `[from, to)`, day by day, in order of series ids.
+    ///
+    /// # Errors
+    /// [`HistoryError`], and what `visit` returns.
+    pub fn for_each_day<E: From<HistoryError>>(
+        &self,
+        days: std::ops::Range<Day>,
+        mut visit: impl FnMut(SeriesDay, Vec<StoredRevision>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let from = codec::day_key(days.start);
+        let to = codec::day_key(days.end);
+        let mut open: Option<(SeriesDay, Vec<StoredRevision>)> = None;
+        for item in self.revisions.range(from..to) {
+            let (key, value) = item.into_inner().map_err(self.fault("reading"))?;
+            let series_day = codec::series_day_of(&key).ok_or_else(|| self.damaged("revisions"))?;
+            let revision = self.revision(&key, &value)?;
+            match &mut open {
+                Some((same, revisions)) if *same == series_day => revisions.push(revision),
+                _ => {
+                    if let Some((done, revisions)) = open.replace((series_day, vec![revision])) {
+                        visit(done, revisions)?;
+                    }
+                }
+            }
+        }
+        open.map_or(Ok(()), |(done, revisions)| visit(done, revisions))
+    }
+
+    /// The series days that a batch has revisions in.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn days_of(&self, sequence: Sequence) -> Result<Vec<SeriesDay>, HistoryError> {
+        let mut days = Vec::new();
+        for item in self.batch_days.prefix(sequence.0.to_be_bytes()) {
+            let key = item.key().map_err(self.fault("reading"))?;
+            days.push(codec::series_day_of_batch(&key).ok_or_else(|| self.damaged("batch_days"))?);
+        }
+        Ok(days)
+    }
+
+    /// The batch of that sequence, with its counts.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn batch(&self, sequence: Sequence) -> Result<Option<BatchRecord>, HistoryError> {
+        let bytes = self.batches.get(sequence.0.to_be_bytes()).map_err(self.fault("reading"))?;
+        bytes.map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("batches"))).transpose()
+    }
+
+    /// Visits every batch in acceptance order, with the instant of its withdrawal.
+    ///
+    /// # Errors
+    /// [`HistoryError`], and what `visit` returns.
+    pub fn for_each_batch<E: From<HistoryError>>(
+        &self,
+        mut visit: impl FnMut(BatchRecord) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for item in self.batches.iter() {
+            let bytes = item.value().map_err(self.fault("reading"))?;
+            visit(postcard::from_bytes(&bytes).map_err(|_| self.damaged("batches"))?)?;
+        }
+        Ok(())
+    }
+
+    /// Sequence of the batch with that id.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn sequence_of_id(&self, id: Uuid) -> Result<Option<Sequence>, HistoryError> {
+        self.sequence(&self.ids, id.as_bytes())
+    }
+
+    /// Sequence of the newest batch up to `newest` with that key in its source.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn sequence_of_source(
+        &self,
+        source: &str,
+        newest: Sequence,
+    ) -> Result<Option<Sequence>, HistoryError> {
+        let key = |sequence: u64| [source.as_bytes(), &sequence.to_be_bytes()].concat();
+        let Some(item) = self.sources.range(key(0)..=key(newest.0)).next_back() else { return Ok(None) };
+        let found = item.key().map_err(self.fault("reading"))?;
+        // Between the bounds there may also be a longer key that goes on with bytes of its own.
+        let of_source = found.len() == source.len() + 8;
+        let sequence = found.last_chunk::<8>().map(|bytes| Sequence(u64::from_be_bytes(*bytes)));
+        Ok(sequence.filter(|_| of_source))
+    }
+
+    /// When a batch was withdrawn, if it was.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn withdrawn_at(&self, sequence: Sequence) -> Result<Option<Instant>, HistoryError> {
+        let bytes = self.withdrawals.get(sequence.0.to_be_bytes()).map_err(self.fault("reading"))?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let bytes = <[u8; 8]>::try_from(&*bytes).map_err(|_| self.damaged("withdrawals"))?;
+        Ok(Some(Instant(i64::from_be_bytes(bytes))))
+    }
+
+    /// The answer remembered for that scope, with the digest of its body.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn answer(&self, scope: &[u8; 32]) -> Result<Option<([u8; 32], Reply)>, HistoryError> {
+        let bytes = self.answers.get(scope).map_err(self.fault("reading"))?;
+        bytes.map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("answers"))).transpose()
+    }
+
+    /// Bytes on disk.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.database.disk_space().unwrap_or(0)
+    }
+
+    fn revision(&self, key: &[u8], value: &[u8]) -> Result<StoredRevision, HistoryError> {
+        let damaged = || self.damaged("revisions");
+        let sequence = codec::sequence_of(key).ok_or_else(damaged)?;
+        let batch = self.shared_batch(sequence)?;
+        codec::decode_revision(value, batch).ok_or_else(damaged)
+    }
+
+    fn shared_batch(&self, sequence: Sequence) -> Result<Arc<Batch>, HistoryError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(batch) = known.get(&sequence) {
+            return Ok(Arc::clone(batch));
+        }
+        let record = self.batch(sequence)?.ok_or_else(|| self.damaged("batches"))?;
+        if known.len() >= KNOWN_BATCHES {
+            known.clear();
+        }
+        let batch = Arc::new(record.batch);
+        known.insert(sequence, Arc::clone(&batch));
+        Ok(batch)
+    }
+
+    fn sequence(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Sequence>, HistoryError> {
+        let Some(bytes) = keyspace.get(key).map_err(self.fault("reading"))? else { return Ok(None) };
+        let bytes = <[u8; 8]>::try_from(&*bytes).map_err(|_| self.damaged("batch_ids"))?;
+        Ok(Some(Sequence(u64::from_be_bytes(bytes))))
+    }
+
+    fn fault(&self, action: &'static str) -> impl FnOnce(fjall::Error) -> HistoryError + use<> {
+        let path = self.path.to_path_buf();
+        move |source| HistoryError::Store { path, action, source: Box::new(source) }
+    }
+
+    fn damaged(&self, keyspace: &'static str) -> HistoryError {
+        HistoryError::Damaged { path: self.path.to_path_buf(), keyspace }
+    }
+}

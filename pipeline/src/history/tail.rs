@@ -1,0 +1,210 @@
+//! What has closed but is not in the store yet, laid over every read; and the thread that writes it.
+//!
+//! Writing an epoch may take the store up to half a second now and then, so a thread of its own writes,
+//! behind a bounded queue. Reads see store and tail together: nothing that has closed is ever missing.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+
+use smartpulse_operators::batch::{Epoch, Sequence};
+use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_operators::time::Instant;
+use uuid::Uuid;
+
+use super::codec::{BatchRecord, StoredRevision};
+use super::{EpochHistory, History, HistoryError};
+use smartpulse_serve::command::Reply;
+
+/// Epochs that may wait to be written: enough to ride out a stall of the store, and bounded in memory by
+/// the size of a tick.
+const QUEUE_EPOCHS: usize = 256;
+
+/// Store and tail as one.
+#[derive(Clone)]
+pub struct Archive {
+    store: History,
+    waiting: Arc<RwLock<BTreeMap<Epoch, Arc<EpochHistory>>>>,
+    queue: SyncSender<Order>,
+}
+
+enum Order {
+    Write(Arc<EpochHistory>),
+    /// Answer when everything ordered before is durable.
+    Persist(SyncSender<()>),
+}
+
+impl Archive {
+    /// An archive over `store` and the thread that writes behind it. The thread ends when the last clone
+    /// is dropped, with everything written, or with the error that stopped it.
+    #[must_use]
+    pub fn start(store: History) -> (Archive, JoinHandle<Result<(), HistoryError>>) {
+        let (queue, orders) = mpsc::sync_channel(QUEUE_EPOCHS);
+        let waiting = Arc::<RwLock<BTreeMap<_, _>>>::default();
+        let archive = Archive { store: store.clone(), waiting: Arc::clone(&waiting), queue };
+        let writer = thread::spawn(move || write_behind(&store, &waiting, &orders));
+        (archive, writer)
+    }
+
+    /// The store without the tail.
+    #[must_use]
+    pub fn store(&self) -> &History {
+        &self.store
+    }
+
+    /// Hands a closed epoch over; waits when the writer is far behind. False when the writer has failed.
+    #[must_use]
+    pub fn push(&self, epoch: EpochHistory) -> bool {
+        let epoch = Arc::new(epoch);
+        let mut waiting = self.waiting.write().unwrap_or_else(PoisonError::into_inner);
+        waiting.insert(epoch.epoch, Arc::clone(&epoch));
+        drop(waiting);
+        self.queue.send(Order::Write(epoch)).is_ok()
+    }
+
+    /// Waits until everything handed over is durable in the store. False when the writer has failed.
+    #[must_use]
+    pub fn persist(&self) -> bool {
+        let (done, wait) = mpsc::sync_channel(1);
+        self.queue.send(Order::Persist(done)).is_ok() && wait.recv().is_ok()
+    }
+
+    /// Epochs not yet written.
+    #[must_use]
+    pub fn lag(&self) -> usize {
+        self.waiting.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Revisions of a series day, those of withdrawn batches too, in `(valid_after, sequence)` order.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn day(&self, series_day: SeriesDay) -> Result<Vec<StoredRevision>, HistoryError> {
+        // The tail first: an epoch may move to the store in between, and twice is better than never.
+        let recent: Vec<StoredRevision> = self.in_tail(|epoch| {
+            let of_day = epoch.revisions.iter().filter(|(day, _)| *day == series_day);
+            of_day.map(|(_, stored)| stored.clone()).collect::<Vec<_>>()
+        });
+        let mut revisions = self.store.day(series_day)?;
+        for stored in recent {
+            let order = stored.revision.batch.order();
+            let place = revisions.partition_point(|known| known.revision.batch.order() < order);
+            if revisions.get(place).is_none_or(|known| known.revision.batch.order() != order) {
+                revisions.insert(place, stored);
+            }
+        }
+        Ok(revisions)
+    }
+
+    /// Series days that a batch has revisions in, sorted.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn days_of(&self, sequence: Sequence) -> Result<Vec<SeriesDay>, HistoryError> {
+        let mut days = self.in_tail(|epoch| {
+            let of_batch =
+                epoch.revisions.iter().filter(|(_, stored)| stored.revision.batch.sequence == sequence);
+            of_batch.map(|(day, _)| *day).collect::<Vec<_>>()
+        });
+        days.extend(self.store.days_of(sequence)?);
+        days.sort_unstable();
+        days.dedup();
+        Ok(days)
+    }
+
+    /// The batch of that sequence.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn batch(&self, sequence: Sequence) -> Result<Option<BatchRecord>, HistoryError> {
+        let recent = self.newest_batch(|record| record.batch.sequence == sequence);
+        recent.map_or_else(|| self.store.batch(sequence), |record| Ok(Some(record)))
+    }
+
+    /// The batch of that id.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn batch_of_id(&self, id: Uuid) -> Result<Option<BatchRecord>, HistoryError> {
+        if let Some(record) = self.newest_batch(|record| record.batch.id == id) {
+            return Ok(Some(record));
+        }
+        let sequence = self.store.sequence_of_id(id)?;
+        sequence.map_or(Ok(None), |sequence| self.store.batch(sequence))
+    }
+
+    /// The newest batch up to `newest` of that key in its source.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn batch_of_source(
+        &self,
+        source: &str,
+        newest: Sequence,
+    ) -> Result<Option<BatchRecord>, HistoryError> {
+        let named = |record: &BatchRecord| record.batch.source_batch.as_deref() == Some(source);
+        if let Some(record) = self.newest_batch(|record| named(record) && record.batch.sequence <= newest) {
+            return Ok(Some(record));
+        }
+        let sequence = self.store.sequence_of_source(source, newest)?;
+        sequence.map_or(Ok(None), |sequence| self.store.batch(sequence))
+    }
+
+    /// When a batch was withdrawn, if it was.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn withdrawn_at(&self, sequence: Sequence) -> Result<Option<Instant>, HistoryError> {
+        let recent = self.in_tail(|epoch| {
+            let withdrawn = epoch.withdrawn.filter(|(withdrawn, _)| *withdrawn == sequence);
+            withdrawn.map(|(_, instant)| instant).into_iter().collect::<Vec<_>>()
+        });
+        recent.first().map_or_else(|| self.store.withdrawn_at(sequence), |instant| Ok(Some(*instant)))
+    }
+
+    /// The answer remembered for a request's scope, with the digest of its body.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn answer(&self, scope: &[u8; 32]) -> Result<Option<([u8; 32], Reply)>, HistoryError> {
+        let recent = self.in_tail(|epoch| {
+            let known = epoch.answers.iter().filter(|(idempotency, _)| idempotency.scope == *scope);
+            known.map(|(idempotency, reply)| (idempotency.body, reply.clone())).collect::<Vec<_>>()
+        });
+        recent.into_iter().next_back().map_or_else(|| self.store.answer(scope), |answer| Ok(Some(answer)))
+    }
+
+    fn newest_batch(&self, wanted: impl Fn(&BatchRecord) -> bool) -> Option<BatchRecord> {
+        let found = self.in_tail(|epoch| {
+            epoch.batches.iter().filter(|record| wanted(record)).cloned().collect::<Vec<_>>()
+        });
+        found.into_iter().next_back()
+    }
+
+    fn in_tail<T>(&self, look: impl Fn(&EpochHistory) -> Vec<T>) -> Vec<T> {
+        let waiting = self.waiting.read().unwrap_or_else(PoisonError::into_inner);
+        waiting.values().flat_map(|epoch| look(epoch)).collect()
+    }
+}
+
+fn write_behind(
+    store: &History,
+    waiting: &RwLock<BTreeMap<Epoch, Arc<EpochHistory>>>,
+    orders: &Receiver<Order>,
+) -> Result<(), HistoryError> {
+    while let Ok(order) = orders.recv() {
+        match order {
+            Order::Write(epoch) => {
+                store.write(&epoch)?;
+                waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&epoch.epoch);
+            }
+            Order::Persist(done) => {
+                store.persist()?;
+                // Nobody waits any more when this fails.
+                let _ = done.send(());
+            }
+        }
+    }
+    store.persist()
+}

@@ -1,0 +1,289 @@
+//! Ingest: gives every change its place (sequence, `recorded`), closes ticks, and makes them durable.
+//!
+//! Ticks are as large as what waits: while one is being synced the next gathers, so a lone save travels
+//! alone and a flood shares its syncs. A withdrawal stands alone in its tick. Live changes go before
+//! backfill, which ages so that it is never starved ([`lanes`]). The clock is an input ([`clock`]).
+
+pub mod clock;
+pub mod lanes;
+mod place;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use smartpulse_operators::batch::{Epoch, Sequence};
+use smartpulse_operators::change::{Change, Position, Tick};
+use smartpulse_operators::time::Instant;
+use smartpulse_serve::command::{Command, Idempotency, Refusal, Reply};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, warn};
+
+use crate::history::HistoryError;
+use crate::history::tail::Archive;
+use crate::journal::{Journal, JournalError};
+use crate::recovery::due_in;
+use clock::{Clock, Reading};
+use lanes::{Lanes, Load};
+
+/// Where an answer goes.
+pub type Caller = oneshot::Sender<Result<Reply, Refusal>>;
+
+/// A durable tick on its way to the engine.
+#[derive(Debug)]
+pub struct Journaled {
+    /// The tick.
+    pub tick: Tick,
+    /// Who waits for the answer to which change; empty for backfill.
+    pub callers: Vec<(Caller, Option<Idempotency>)>,
+    /// Told when the tick is visible.
+    pub closed: Option<oneshot::Sender<()>>,
+    /// Bytes of the journal with it.
+    pub journal_bytes: u64,
+}
+
+/// A change of a source that is taken in behind live ones.
+#[derive(Debug)]
+pub enum Backfill {
+    /// A change and the source's position with it.
+    Change(Box<Change>, Position),
+    /// Everything sent before is visible when this is answered.
+    Flush(oneshot::Sender<()>),
+}
+
+/// Requests under way that must not be decided twice: the body's digest and who else waits.
+pub type InFlight = Arc<Mutex<HashMap<[u8; 32], ([u8; 32], Vec<Caller>), FixedState>>>;
+/// Digests on their way into the journal.
+pub type Digests = Arc<Mutex<Vec<(Epoch, [u8; 16])>>>;
+
+/// Why ingest ended before it was told to.
+#[derive(Debug, Error)]
+pub enum IngestError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Looking up a remembered answer.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// A row of a source is older than the folder's clock.
+    #[error(
+        "change {upto} of {source_name} was recorded at {recorded}, before the folder's clock {clock}: \
+         a folder takes data in order of `recorded` only"
+    )]
+    OlderThanClock { source_name: String, upto: u64, recorded: Instant, clock: Instant },
+}
+
+/// What ingest starts from.
+pub struct Start {
+    /// The journal, recovered.
+    pub journal: Journal,
+    /// Where the journal lies, to ask for the room left there.
+    pub journal_folder: PathBuf,
+    /// Bytes of the disk that saves leave free.
+    pub disk_reserve: u64,
+    /// The newest batch.
+    pub sequence: Sequence,
+    /// The next lock's id.
+    pub next_lock: u64,
+    /// The clock the folder's views show; it never goes back behind this.
+    pub folder_clock: Instant,
+    /// Where the clock comes from.
+    pub clock: Clock,
+    /// Where remembered answers are.
+    pub archive: Archive,
+    /// Requests under way.
+    pub in_flight: InFlight,
+    /// Digests not journaled yet.
+    pub digests: Digests,
+    /// Instants at which something becomes due.
+    pub due: Vec<Instant>,
+    /// Names of sources the folder has taken in before.
+    pub sources: Vec<String>,
+}
+
+/// The state of the ingest thread.
+struct Ingest {
+    start: Start,
+    engine: SyncSender<Journaled>,
+    due: BTreeSet<Instant>,
+    place: place::Place,
+}
+
+/// Runs ingest on this thread until `stop` turns true and what waits has been taken in.
+///
+/// # Errors
+/// [`IngestError`]: everything acknowledged is durable, the rest was not taken.
+pub fn run(
+    start: Start,
+    commands: mpsc::Receiver<Command>,
+    backfill: mpsc::Receiver<Backfill>,
+    engine: SyncSender<Journaled>,
+    stop: watch::Receiver<bool>,
+) -> Result<(), IngestError> {
+    let due = start.due.iter().copied().collect();
+    let place = place::Place::new(start.sequence, start.next_lock, start.folder_clock, &start.sources);
+    let mut ingest = Ingest { start, engine, due, place };
+    let mut lanes = Lanes::new(commands, backfill, stop);
+    loop {
+        let wait = ingest.until_due();
+        match lanes.next(wait) {
+            Load::Live(commands) => ingest.take_live(commands)?,
+            Load::Backfill(changes) => ingest.take_backfill(changes)?,
+            Load::Flush(done) => {
+                let flush = ingest.empty_tick_needed();
+                ingest.hand_on(flush, Vec::new(), Some(done))?;
+            }
+            Load::Due => ingest.tick_of_the_clock()?,
+            Load::Stop => return Ok(()),
+        }
+    }
+}
+
+impl Ingest {
+    fn until_due(&mut self) -> Option<std::time::Duration> {
+        let due = *self.due.first()?;
+        self.start.clock.until(due)
+    }
+
+    fn take_live(&mut self, commands: Vec<Command>) -> Result<(), IngestError> {
+        let clock = match self.start.clock.read() {
+            Reading::Now(clock) => clock,
+            Reading::Held => return Ok(refuse_all(commands, &Refusal::ClockHeld)),
+            Reading::Data => {
+                let refusal = Refusal::NoChanges("it serves a folder at the clock of its data".to_owned());
+                return Ok(refuse_all(commands, &refusal));
+            }
+        };
+        if !self.has_room() {
+            return Ok(refuse_all(commands, &Refusal::DiskFull));
+        }
+        let mut tick = self.place.begin(clock);
+        let mut callers = Vec::new();
+        for command in commands {
+            let Some(command) = self.without_answer(command)? else { continue };
+            let Command { change, idempotency, reply } = command;
+            self.place.live(change, idempotency, &mut tick);
+            callers.push((reply, idempotency));
+        }
+        if callers.is_empty() {
+            self.place.undo();
+            return Ok(());
+        }
+        self.hand_on(tick, callers, None)
+    }
+
+    fn take_backfill(&mut self, changes: Vec<(Change, Position)>) -> Result<(), IngestError> {
+        let mut tick = self.place.begin(self.place.clock());
+        for (change, position) in changes {
+            if let Err(older) = self.place.backfill(change, &position, &self.start.archive, &mut tick)? {
+                // What came before in this tick is in order: take it in, then say what is wrong.
+                if tick.position.is_some() {
+                    self.hand_on(tick, Vec::new(), None)?;
+                }
+                return Err(older);
+            }
+        }
+        if !self.has_room() {
+            self.place.undo();
+            return Err(JournalError::DiskFull.into());
+        }
+        self.hand_on(tick, Vec::new(), None)
+    }
+
+    fn tick_of_the_clock(&mut self) -> Result<(), IngestError> {
+        match self.start.clock.read() {
+            Reading::Now(clock) if self.due.first().is_some_and(|due| *due <= clock) && self.has_room() => {
+                let tick = self.place.begin(clock);
+                self.hand_on(tick, Vec::new(), None)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A tick that says nothing but the clock: its closing says that all before has closed.
+    fn empty_tick_needed(&mut self) -> Tick {
+        let clock = self.place.clock();
+        self.place.begin(clock)
+    }
+
+    /// Journals a tick, makes it durable and hands it to the engine.
+    fn hand_on(
+        &mut self,
+        mut tick: Tick,
+        callers: Vec<(Caller, Option<Idempotency>)>,
+        closed: Option<oneshot::Sender<()>>,
+    ) -> Result<(), IngestError> {
+        let mut digests = self.start.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        tick.digests = std::mem::take(&mut digests);
+        drop(digests);
+        tick.epoch = Epoch(self.start.journal.newest().0 + 1);
+        if let Err(problem) = self.start.journal.append(&tick) {
+            self.place.undo();
+            self.start.digests.lock().unwrap_or_else(PoisonError::into_inner).extend(tick.digests);
+            if matches!(problem, JournalError::DiskFull) && tick.position.is_none() {
+                warn!("the disk of the journal is full: a tick was refused");
+                for (caller, idempotency) in callers {
+                    self.forget(idempotency, &Refusal::DiskFull);
+                    // A caller that has gone away needs no answer.
+                    let _ = caller.send(Err(Refusal::DiskFull));
+                }
+                return Ok(());
+            }
+            return Err(problem.into());
+        }
+        self.start.journal.sync()?;
+        self.due.extend(due_in(&tick));
+        self.due = self.due.split_off(&Instant(tick.clock.0.saturating_add(1)));
+        let journal_bytes = self.start.journal.bytes();
+        if self.engine.send(Journaled { tick, callers, closed, journal_bytes }).is_err() {
+            error!("the engine has stopped; the tick is durable and will be applied at the next start");
+        }
+        Ok(())
+    }
+
+    /// The command, unless its request was answered before, is under way, or its key was used otherwise.
+    fn without_answer(&self, command: Command) -> Result<Option<Command>, IngestError> {
+        let Some(Idempotency { scope, body }) = command.idempotency else { return Ok(Some(command)) };
+        let mut in_flight = self.start.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((first_body, waiting)) = in_flight.get_mut(&scope) {
+            if *first_body == body {
+                waiting.push(command.reply);
+            } else {
+                let _ = command.reply.send(Err(Refusal::KeyReused));
+            }
+            return Ok(None);
+        }
+        if let Some((first_body, reply)) = self.start.archive.answer(&scope)?
+            && self.place.remembers(reply.recorded)
+        {
+            let answer = if first_body == body { Ok(reply) } else { Err(Refusal::KeyReused) };
+            let _ = command.reply.send(answer);
+            return Ok(None);
+        }
+        in_flight.insert(scope, (body, Vec::new()));
+        Ok(Some(command))
+    }
+
+    fn forget(&self, idempotency: Option<Idempotency>, refusal: &Refusal) {
+        let Some(Idempotency { scope, .. }) = idempotency else { return };
+        let mut in_flight = self.start.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        for waiting in in_flight.remove(&scope).into_iter().flat_map(|(_, waiting)| waiting) {
+            let _ = waiting.send(Err(refusal.clone()));
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let room = rustix::fs::statvfs(&self.start.journal_folder);
+        room.map_or(true, |room| room.f_bavail * room.f_frsize >= self.start.disk_reserve)
+    }
+}
+
+fn refuse_all(commands: Vec<Command>, refusal: &Refusal) {
+    for command in commands {
+        let _ = command.reply.send(Err(refusal.clone()));
+    }
+}

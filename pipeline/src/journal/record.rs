@@ -1,0 +1,87 @@
+//! One record: `length u32 | CRC32C u32 | epoch u64 | version u8 | payload`, little-endian. The checksum
+//! covers everything after itself; the payload is the tick in postcard.
+
+use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::change::Tick;
+use thiserror::Error;
+
+/// Bytes before the payload.
+pub(super) const HEADER: usize = 4 + 4 + 8 + 1;
+/// Version of the payload's form.
+const VERSION: u8 = 1;
+/// Longest payload: one save of a replay may be large, but a length beyond this is damage.
+const MAX_PAYLOAD: usize = 1 << 30;
+
+/// What is wrong with a record.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RecordError {
+    /// The file ends inside it.
+    #[error("it is cut off")]
+    CutOff,
+    /// Its checksum is another's.
+    #[error("its checksum does not fit")]
+    Checksum,
+    /// Its length cannot be.
+    #[error("its length is out of bounds")]
+    Length,
+    /// A newer release wrote it.
+    #[error("it has version {0}; this release reads version {VERSION}")]
+    NewerVersion(u8),
+    /// Its payload is no tick.
+    #[error("its payload cannot be read: {0}")]
+    Payload(String),
+}
+
+/// Appends `tick` as a record to `out`.
+pub(super) fn encode(tick: &Tick, out: &mut Vec<u8>) -> Result<(), RecordError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&tick.epoch.0.to_le_bytes());
+    out.push(VERSION);
+    let written = postcard::to_extend(tick, std::mem::take(out))
+        .map_err(|problem| RecordError::Payload(problem.to_string()))?;
+    *out = written;
+    let payload = out.len() - start - HEADER;
+    let length = u32::try_from(payload).ok().filter(|_| payload <= MAX_PAYLOAD);
+    let length = length.ok_or(RecordError::Length)?;
+    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+    // The length is covered too: it stands first but is summed last.
+    let checksum = checksum(&out[start..start + 4], &out[start + 8..]);
+    out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
+    Ok(())
+}
+
+/// Reads the record at the start of `bytes`: its epoch and how long it is, checksum verified.
+pub(super) fn verify(bytes: &[u8]) -> Result<(Epoch, usize), RecordError> {
+    let header = bytes.get(..HEADER).ok_or(RecordError::CutOff)?;
+    let payload = u32_at(header, 0) as usize;
+    if payload > MAX_PAYLOAD {
+        return Err(RecordError::Length);
+    }
+    let record = bytes.get(..HEADER + payload).ok_or(RecordError::CutOff)?;
+    if checksum(&record[..4], &record[8..]) != u32_at(record, 4) {
+        return Err(RecordError::Checksum);
+    }
+    let mut epoch = [0; 8];
+    epoch.copy_from_slice(&record[8..16]);
+    Ok((Epoch(u64::from_le_bytes(epoch)), record.len()))
+}
+
+/// The tick in a verified record.
+pub(super) fn decode(record: &[u8]) -> Result<Tick, RecordError> {
+    match record[HEADER - 1] {
+        VERSION => postcard::from_bytes(&record[HEADER..])
+            .map_err(|problem| RecordError::Payload(problem.to_string())),
+        other => Err(RecordError::NewerVersion(other)),
+    }
+}
+
+fn checksum(length: &[u8], rest: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(length), rest)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(word)
+}

@@ -1,0 +1,40 @@
+//! Answers the doors' questions to the history store, on a thread of its own: the store reads from disk.
+
+use smartpulse_serve::command::{BatchSummary, Lookup};
+use tokio::sync::mpsc::Receiver;
+use tracing::error;
+use uuid::Uuid;
+
+use crate::history::HistoryError;
+use crate::history::tail::Archive;
+
+/// Answers lookups until the last asker has gone.
+pub(crate) fn answer_all(archive: &Archive, mut lookups: Receiver<Lookup>) {
+    while let Some(lookup) = lookups.blocking_recv() {
+        match lookup {
+            Lookup::Batch { id, reply } => {
+                let found = summary(archive, id).unwrap_or_else(|problem| {
+                    error!(%problem, "a batch could not be looked up");
+                    None
+                });
+                // The asker may have gone away.
+                let _ = reply.send(found);
+            }
+        }
+    }
+}
+
+fn summary(archive: &Archive, id: Uuid) -> Result<Option<BatchSummary>, HistoryError> {
+    let Some(record) = archive.batch_of_id(id)? else { return Ok(None) };
+    let sequence = record.batch.sequence;
+    let days = archive.days_of(sequence)?;
+    let first_day = days.iter().map(|(_, day)| *day).min();
+    let last_day = days.iter().map(|(_, day)| *day).max();
+    Ok(Some(BatchSummary {
+        saved: record.saved,
+        skipped: record.skipped,
+        withdrawn_at: archive.withdrawn_at(sequence)?,
+        batch: record.batch,
+        delivery_days: first_day.zip(last_day),
+    }))
+}

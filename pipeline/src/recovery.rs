@@ -1,0 +1,140 @@
+//! From a data folder to a running engine: the newest usable snapshot, then the journal's tail with its own
+//! epoch boundaries, each decision compared with the digest the journal remembers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::change::{Change, Tick};
+use smartpulse_serve::read_model::ReadModel;
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::engine::{Base, Engine, EngineError};
+use crate::folder::DataFolder;
+use crate::history::tail::Archive;
+use crate::history::{History, HistoryError};
+use crate::journal::{self, Journal, JournalError};
+use crate::snapshot::{self, SnapshotError};
+
+/// Why a folder cannot be recovered. Nothing in it was changed but a torn tail of the journal.
+#[derive(Debug, Error)]
+pub enum RecoveryError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The history store.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The snapshots.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// Applying the journal.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The journal ends before what was made from it: acknowledged ticks are missing.
+    #[error(
+        "the journal ends at epoch {}, but {what} holds epoch {}: acknowledged changes are missing",
+        .journal.0, .found.0
+    )]
+    JournalTooShort { journal: Epoch, what: &'static str, found: Epoch },
+}
+
+/// A folder brought back to life.
+pub struct Recovered {
+    /// The journal, to append to.
+    pub journal: Journal,
+    /// The engine, with every tick of the journal applied.
+    pub engine: Engine,
+    /// The thread that writes history.
+    pub writer: JoinHandle<Result<(), HistoryError>>,
+    /// Digests that the journal does not hold yet.
+    pub digests: Vec<(Epoch, [u8; 16])>,
+    /// Instants at which a version that waits begins to count.
+    pub due: Vec<smartpulse_operators::time::Instant>,
+}
+
+/// Recovers `folder` with `workers` workers into `read_model`; `progress` hears of each applied epoch.
+///
+/// # Errors
+/// [`RecoveryError`].
+pub fn recover(
+    folder: &DataFolder,
+    workers: usize,
+    read_model: &Arc<ReadModel>,
+    mut progress: impl FnMut(Epoch, Epoch),
+) -> Result<Recovered, RecoveryError> {
+    let (journal, torn) = Journal::open(&folder.journal(), folder.incarnation)?;
+    if let Some(tail) = torn {
+        warn!(offset = tail.offset, bytes = tail.bytes, "dropped a record that was being written");
+    }
+    let newest = journal.newest();
+    let store = History::open(&folder.history())?;
+    let applied = store.applied()?;
+    too_short(newest, "the history store", applied)?;
+    let (base, live) = newest_snapshot(folder, newest, applied)?;
+    let snapshot_epoch = base.epoch;
+    let (archive, writer) = Archive::start(store);
+    let mut engine = Engine::restore(base, live, workers, archive, Arc::clone(read_model))?;
+    let mut digests: BTreeMap<Epoch, [u8; 16]> = BTreeMap::new();
+    let mut due = waiting(read_model);
+    for tick in journal::read_after(&folder.journal(), folder.incarnation, snapshot_epoch)? {
+        let tick = tick?;
+        for (epoch, remembered) in &tick.digests {
+            match digests.remove(epoch) {
+                Some(decided) if decided != *remembered => {
+                    return Err(EngineError::DecidedDifferently(*epoch).into());
+                }
+                _ => {}
+            }
+        }
+        due.extend(due_in(&tick));
+        let applied = engine.apply(&tick, false, journal.bytes())?;
+        digests.insert(applied.epoch, applied.digest);
+        progress(applied.epoch, newest);
+    }
+    info!(snapshot = snapshot_epoch.0, epoch = newest.0, "recovered");
+    Ok(Recovered { journal, engine, writer, digests: digests.into_iter().collect(), due })
+}
+
+/// Instants at which a save of `tick` begins to count, where they lie after its clock.
+pub fn due_in(tick: &Tick) -> impl Iterator<Item = smartpulse_operators::time::Instant> + '_ {
+    tick.changes.iter().filter_map(|change| match change {
+        Change::Save(save) => Some(save.batch.valid_after).filter(|from| *from > tick.clock),
+        _ => None,
+    })
+}
+
+fn waiting(read_model: &ReadModel) -> Vec<smartpulse_operators::time::Instant> {
+    let mut due = Vec::new();
+    read_model.snapshot().for_each_block(|_, block| {
+        due.extend(block.pending.iter().map(|revision| revision.batch.valid_after));
+    });
+    due
+}
+
+/// The newest readable snapshot that is not later than what the history store holds.
+fn newest_snapshot(
+    folder: &DataFolder,
+    journal: Epoch,
+    applied: Epoch,
+) -> Result<(Base, Vec<crate::engine::LiveDay>), RecoveryError> {
+    for (epoch, path) in snapshot::list(&folder.snapshots())? {
+        too_short(journal, "a snapshot", epoch)?;
+        if epoch > applied {
+            warn!(snapshot = epoch.0, history = applied.0, "the history store lost its tail; going further back");
+            continue;
+        }
+        match snapshot::read(&path) {
+            Ok(found) => return Ok(found),
+            Err(problem @ SnapshotError::NewerVersion { .. }) => return Err(problem.into()),
+            Err(problem) => warn!(%problem, "an older snapshot is used"),
+        }
+    }
+    Ok((Base::default(), Vec::new()))
+}
+
+fn too_short(journal: Epoch, what: &'static str, found: Epoch) -> Result<(), RecoveryError> {
+    if found > journal { Err(RecoveryError::JournalTooShort { journal, what, found }) } else { Ok(()) }
+}

@@ -1,0 +1,277 @@
+//! Everything that runs, started in order and stopped in order.
+//!
+//! Threads: ingest (journal), engine, history writer, snapshot writer, lookups, and the workers. A fault in
+//! one of them stops the service with that fault; what was acknowledged is durable.
+
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::time::Instant;
+use smartpulse_serve::command::{Command, Lookup};
+use smartpulse_serve::read_model::ReadModel;
+use thiserror::Error;
+use tokio::sync::watch;
+use tracing::{error, info};
+
+use crate::engine::{Base, Engine, EngineError};
+use crate::folder::DataFolder;
+use crate::history::HistoryError;
+use crate::history::tail::Archive;
+use crate::ingest::clock::{Clock, Hold, MachineClocks, WallClock};
+use crate::ingest::{self, Backfill, Digests, InFlight, IngestError, Journaled};
+use crate::lookup;
+use crate::recovery::{self, RecoveryError};
+use crate::snapshot::{self, SnapshotError};
+
+/// Live changes that may wait; beyond it a caller is told to try again later.
+const LIVE_QUEUE: usize = 4_096;
+/// Changes of sources that may wait; a source that is faster waits itself.
+const BACKFILL_QUEUE: usize = 1_024;
+/// Ticks between journal and engine: one being decided, one durable behind it.
+const TICK_QUEUE: usize = 2;
+/// Lookups that may wait.
+const LOOKUP_QUEUE: usize = 1_024;
+/// Journal bytes after which a snapshot is taken: bounds the time of a start.
+const SNAPSHOT_BYTES: u64 = 64 << 20;
+
+/// How a service is to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Worker threads.
+    pub workers: usize,
+    /// Where the clock comes from.
+    pub clock: ClockChoice,
+    /// Bytes of the disk that saves leave free.
+    pub disk_reserve: u64,
+}
+
+/// Where the clock of a service comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum ClockChoice {
+    /// The machine; `accept` believes a jump across the restart.
+    Machine { clocks: MachineClocks, accept: bool },
+    /// The data in the folder.
+    Data,
+}
+
+/// Why a service did not start or did not go on.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The folder could not be recovered.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryError),
+    /// Ingest.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The history store.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// A snapshot at the end.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// A thread panicked; its message is in the log.
+    #[error("a thread has panicked")]
+    Panicked,
+}
+
+/// A running service.
+pub struct Service {
+    /// What readers see.
+    pub read_model: Arc<ReadModel>,
+    /// Live changes.
+    pub commands: tokio::sync::mpsc::Sender<Command>,
+    /// Changes of sources.
+    pub backfill: tokio::sync::mpsc::Sender<Backfill>,
+    /// Lookups in the history store.
+    pub lookups: tokio::sync::mpsc::Sender<Lookup>,
+    /// The clock's hold.
+    pub hold: Hold,
+    /// History and tail.
+    pub archive: Archive,
+    /// Positions of sources when the service started.
+    pub base: Base,
+    stop: watch::Sender<bool>,
+    failed: watch::Receiver<bool>,
+    ingest: JoinHandle<Result<(), IngestError>>,
+    engine: JoinHandle<Result<Base, ServiceError>>,
+    writer: JoinHandle<Result<(), HistoryError>>,
+    lookup: JoinHandle<()>,
+    _folder: DataFolder,
+}
+
+impl Service {
+    /// Recovers `folder` and starts everything. `progress` hears of each recovered epoch.
+    ///
+    /// # Errors
+    /// [`ServiceError::Recovery`].
+    pub fn start(
+        folder: DataFolder,
+        options: Options,
+        progress: impl FnMut(Epoch, Epoch),
+    ) -> Result<Service, ServiceError> {
+        let read_model = Arc::new(ReadModel::new(folder.incarnation, "recovering"));
+        let recovered = recovery::recover(&folder, options.workers, &read_model, progress)?;
+        let base = recovered.engine.base();
+        let archive = recovered.engine.archive().clone();
+        let hold = Hold::default();
+        let clock = match options.clock {
+            ClockChoice::Data => Clock::Data,
+            ClockChoice::Machine { clocks, accept } => {
+                Clock::Wall(WallClock::new(clocks, base.clock, accept, hold.clone()))
+            }
+        };
+        let (in_flight, digests) = (InFlight::default(), Digests::default());
+        *digests.lock().unwrap_or_else(PoisonError::into_inner) = recovered.digests;
+        let start = ingest::Start {
+            journal: recovered.journal,
+            journal_folder: folder.journal(),
+            disk_reserve: options.disk_reserve,
+            sequence: base.sequence,
+            next_lock: base.reference.next_lock(),
+            folder_clock: base.clock.unwrap_or(Instant::MIN),
+            clock,
+            archive: archive.clone(),
+            in_flight: Arc::clone(&in_flight),
+            digests: Arc::clone(&digests),
+            due: recovered.due,
+            sources: base.positions.keys().cloned().collect(),
+        };
+        let (commands, live) = tokio::sync::mpsc::channel(LIVE_QUEUE);
+        let (backfill, changes) = tokio::sync::mpsc::channel(BACKFILL_QUEUE);
+        let (lookups, questions) = tokio::sync::mpsc::channel(LOOKUP_QUEUE);
+        let (ticks, journaled) = mpsc::sync_channel(TICK_QUEUE);
+        let (stop, stopping) = watch::channel(false);
+        let (fail, failed) = watch::channel(false);
+        let ingest = {
+            let fail = fail.clone();
+            thread::spawn(move || flagging(&fail, || ingest::run(start, live, changes, ticks, stopping)))
+        };
+        let engine = {
+            let after = After { in_flight, digests, snapshots: folder.snapshots(), read_model: Arc::clone(&read_model) };
+            let engine = recovered.engine;
+            thread::spawn(move || flagging(&fail, || run_engine(engine, &journaled, &after)))
+        };
+        let lookup = {
+            let archive = archive.clone();
+            thread::spawn(move || lookup::answer_all(&archive, questions))
+        };
+        read_model.set_ready(Ok(()));
+        let writer = recovered.writer;
+        Ok(Service {
+            read_model, commands, backfill, lookups, hold, archive, base, stop, failed, ingest, engine, writer,
+            lookup, _folder: folder,
+        })
+    }
+
+    /// Becomes true when a thread has failed and the service must be stopped.
+    #[must_use]
+    pub fn failed(&self) -> watch::Receiver<bool> {
+        self.failed.clone()
+    }
+
+    /// Takes in what waits, writes everything out, takes a snapshot, and ends. Gives the final state.
+    ///
+    /// # Errors
+    /// The first fault of any thread.
+    pub fn stop(self) -> Result<Base, ServiceError> {
+        let Service { read_model, commands, backfill, lookups, archive, stop, ingest, engine, writer, lookup, .. } = self;
+        read_model.set_ready(Err("stopping".to_owned()));
+        // A receiver that is gone has failed, which its thread's result says.
+        let _ = stop.send(true);
+        drop((commands, backfill, lookups));
+        let ingested = ingest.join().map_err(|_| ServiceError::Panicked)?;
+        let decided = engine.join().map_err(|_| ServiceError::Panicked)?;
+        drop(archive);
+        lookup.join().map_err(|_| ServiceError::Panicked)?;
+        let written = writer.join().map_err(|_| ServiceError::Panicked)?;
+        // The store's fault is the cause of the engine's.
+        written?;
+        let base = decided?;
+        ingested?;
+        info!(epoch = base.epoch.0, "stopped");
+        Ok(base)
+    }
+}
+
+/// What the engine thread does with an applied tick.
+struct After {
+    in_flight: InFlight,
+    digests: Digests,
+    snapshots: std::path::PathBuf,
+    read_model: Arc<ReadModel>,
+}
+
+fn run_engine(mut engine: Engine, journaled: &Receiver<Journaled>, after: &After) -> Result<Base, ServiceError> {
+    let mut snapshot_at: Option<u64> = None;
+    let mut last_snapshot = engine.base().epoch;
+    let mut writing: Option<JoinHandle<()>> = None;
+    while let Ok(Journaled { tick, callers, closed, journal_bytes }) = journaled.recv() {
+        let applied = engine.apply(&tick, !callers.is_empty(), journal_bytes)?;
+        after.digests.lock().unwrap_or_else(PoisonError::into_inner).push((applied.epoch, applied.digest));
+        for ((caller, idempotency), reply) in callers.into_iter().zip(applied.replies) {
+            let waiting = idempotency.and_then(|key| {
+                after.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.scope)
+            });
+            for also in waiting.into_iter().flat_map(|(_, waiting)| waiting) {
+                let _ = also.send(Ok(reply.clone()));
+            }
+            // A caller that has gone away needs no answer: the change stands.
+            let _ = caller.send(Ok(reply));
+        }
+        if let Some(closed) = closed {
+            let _ = closed.send(());
+        }
+        let begun = *snapshot_at.get_or_insert(journal_bytes);
+        let idle = writing.as_ref().is_none_or(JoinHandle::is_finished);
+        if idle && journal_bytes > begun + SNAPSHOT_BYTES {
+            snapshot_at = Some(journal_bytes);
+            last_snapshot = applied.epoch;
+            let (base, published) = (engine.base(), after.read_model.snapshot());
+            let (archive, folder) = (engine.archive().clone(), after.snapshots.clone());
+            writing = Some(thread::spawn(move || {
+                // A snapshot that cannot be written costs time at the next start, nothing else.
+                if archive.persist()
+                    && let Err(problem) = snapshot::write(&folder, base, &published)
+                {
+                    error!(%problem, "no snapshot was written");
+                }
+            }));
+        }
+    }
+    if let Some(writing) = writing {
+        writing.join().map_err(|_| ServiceError::Panicked)?;
+    }
+    let base = engine.base();
+    if base.epoch > last_snapshot && engine.archive().persist() {
+        snapshot::write(&after.snapshots, base.clone(), &after.read_model.snapshot())?;
+    }
+    Ok(base)
+}
+
+/// Runs a thread's work and says so when it failed or panicked.
+fn flagging<T, E: std::fmt::Display>(
+    fail: &watch::Sender<bool>,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    struct Panic<'f>(&'f watch::Sender<bool>, bool);
+    impl Drop for Panic<'_> {
+        fn drop(&mut self) {
+            if self.1 {
+                self.0.send_replace(true);
+            }
+        }
+    }
+    let mut panic = Panic(fail, true);
+    let outcome = work();
+    panic.1 = outcome.is_err();
+    if let Err(problem) = &outcome {
+        error!(%problem, "the service must stop");
+    }
+    outcome
+}
+

@@ -1,0 +1,226 @@
+//! Snapshots of the base state, so that a start need not replay the whole journal.
+//!
+//! A snapshot is one zstd stream (with its content checksum) of length-prefixed frames: the base, then each
+//! live series day, then an end that counts them. It is written beside its name, synced and renamed; two
+//! are kept. Derived views are not in it.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use smartpulse_operators::batch::{Batch, Epoch, Sequence};
+use smartpulse_operators::block::{DayBlock, DayState, Packed};
+use smartpulse_operators::chunk::{Revision, SeriesDay};
+use smartpulse_serve::read_model::Snapshot;
+use thiserror::Error;
+
+use crate::engine::{Base, LiveDay};
+use crate::failpoint::{self, Failpoint};
+use crate::folder::sync_parent;
+
+/// Version of the form below.
+const VERSION: u32 = 1;
+/// Snapshots kept: the newest may be ahead of a store that lost its tail.
+const KEPT: usize = 2;
+/// Longest frame; a longer one is damage.
+const MAX_FRAME: u64 = 1 << 30;
+
+/// Why a snapshot cannot be used or written.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    /// Reading or writing failed.
+    #[error("snapshot {path}: {action} failed")]
+    Io { path: PathBuf, action: &'static str, source: io::Error },
+    /// Its content cannot be read.
+    #[error("snapshot {path} is damaged: {problem}")]
+    Damaged { path: PathBuf, problem: String },
+    /// A newer release wrote it.
+    #[error("snapshot {path} has version {found}; this release reads version {VERSION}")]
+    NewerVersion { path: PathBuf, found: u32 },
+}
+
+#[derive(Serialize, Deserialize)]
+enum Frame {
+    Begin { version: u32, base: Box<Base> },
+    /// A batch that later frames name by its sequence.
+    Batch(Batch),
+    Day(Day),
+    End { days: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Day {
+    series_day: SeriesDay,
+    values: Vec<i64>,
+    winners: Vec<u16>,
+    shown: Vec<u16>,
+    batches: Vec<Sequence>,
+    pending: Vec<(Sequence, u16, Vec<i64>)>,
+}
+
+/// Snapshots in `folder`, newest first.
+///
+/// # Errors
+/// [`SnapshotError::Io`].
+pub fn list(folder: &Path) -> Result<Vec<(Epoch, PathBuf)>, SnapshotError> {
+    let io = |source| SnapshotError::Io { path: folder.to_owned(), action: "listing", source };
+    fs::create_dir_all(folder).map_err(io)?;
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        match name.filter(|_| path.extension().is_some_and(|end| end == "snapshot")) {
+            Some(epoch) => found.push((Epoch(epoch), path)),
+            // What a crash left half written.
+            None => fs::remove_file(&path).map_err(io)?,
+        }
+    }
+    found.sort_by(|one, other| other.cmp(one));
+    Ok(found)
+}
+
+/// Writes the snapshot of `base`, whose live series days `published` shows, and drops old ones.
+///
+/// # Errors
+/// [`SnapshotError::Io`]; an older snapshot stays.
+pub fn write(folder: &Path, base: Base, published: &Snapshot) -> Result<PathBuf, SnapshotError> {
+    let path = folder.join(format!("{:020}.snapshot", base.epoch.0));
+    let fresh = folder.join(format!("{:020}.new", base.epoch.0));
+    let io = |action| {
+        let path = path.clone();
+        move |source| SnapshotError::Io { path, action, source }
+    };
+    fs::create_dir_all(folder).map_err(io("creating the folder"))?;
+    let file = File::create(&fresh).map_err(io("creating"))?;
+    let mut out = zstd::Encoder::new(BufWriter::new(file), 1).map_err(io("writing"))?;
+    out.include_checksum(true).map_err(io("writing"))?;
+    write_frames(&mut out, base, published).map_err(io("writing"))?;
+    let buffered = out.finish().map_err(io("writing"))?;
+    let file = buffered.into_inner().map_err(|failed| io("writing")(failed.into_error()))?;
+    file.sync_all().map_err(io("syncing"))?;
+    failpoint::pass(Failpoint::SnapshotWritten);
+    fs::rename(&fresh, &path).map_err(io("renaming"))?;
+    sync_parent(&path).map_err(io("syncing the folder"))?;
+    failpoint::pass(Failpoint::SnapshotRenamed);
+    for (_, old) in list(folder)?.into_iter().skip(KEPT) {
+        fs::remove_file(&old).map_err(io("dropping an old one"))?;
+    }
+    Ok(path)
+}
+
+fn write_frames(out: &mut impl Write, base: Base, published: &Snapshot) -> io::Result<()> {
+    put(out, &Frame::Begin { version: VERSION, base: Box::new(base) })?;
+    let mut named: HashMap<Sequence, (), FixedState> = HashMap::default();
+    let mut days = 0;
+    let mut outcome = Ok(());
+    let mut write_day = |series_day: SeriesDay, block: &Arc<DayBlock>| -> io::Result<()> {
+        let waiting = block.pending.iter().map(|revision| &revision.batch);
+        for batch in block.batches.iter().chain(waiting) {
+            if named.insert(batch.sequence, ()).is_none() {
+                put(out, &Frame::Batch(Batch::clone(batch)))?;
+            }
+        }
+        days += 1;
+        put(out, &Frame::Day(pack(series_day, block)))
+    };
+    published.for_each_block(|series_day, block| {
+        if outcome.is_ok() {
+            outcome = write_day(series_day, block);
+        }
+    });
+    outcome?;
+    put(out, &Frame::End { days })
+}
+
+fn pack(series_day: SeriesDay, block: &DayBlock) -> Day {
+    let mut state = DayState::default();
+    block.load(&mut state);
+    let pending = block.pending.iter();
+    Day {
+        series_day,
+        values: state.values,
+        winners: state.winners,
+        shown: state.shown,
+        batches: block.batches.iter().map(|batch| batch.sequence).collect(),
+        pending: pending.map(|one| (one.batch.sequence, one.first, one.values.to_vec())).collect(),
+    }
+}
+
+/// Reads a snapshot.
+///
+/// # Errors
+/// [`SnapshotError`].
+pub fn read(path: &Path) -> Result<(Base, Vec<LiveDay>), SnapshotError> {
+    let damaged = |problem: String| SnapshotError::Damaged { path: path.to_owned(), problem };
+    let file = File::open(path)
+        .map_err(|source| SnapshotError::Io { path: path.to_owned(), action: "opening", source })?;
+    let mut input = zstd::Decoder::new(file)
+        .map(BufReader::new)
+        .map_err(|source| SnapshotError::Io { path: path.to_owned(), action: "opening", source })?;
+    let mut next = || get::<Frame>(&mut input).map_err(|problem| damaged(problem.to_string()));
+    let base = match next()? {
+        Frame::Begin { version: VERSION, base } => *base,
+        Frame::Begin { version, .. } => {
+            return Err(SnapshotError::NewerVersion { path: path.to_owned(), found: version });
+        }
+        _ => return Err(damaged("it does not begin with its base".to_owned())),
+    };
+    let mut batches: HashMap<Sequence, Arc<Batch>, FixedState> = HashMap::default();
+    let mut live = Vec::new();
+    loop {
+        match next()? {
+            Frame::Begin { .. } => return Err(damaged("it has two bases".to_owned())),
+            Frame::Batch(batch) => {
+                batches.insert(batch.sequence, Arc::new(batch));
+            }
+            Frame::Day(day) => {
+                let day = unpack(day, &batches);
+                live.push(day.ok_or_else(|| damaged("a day names an unknown batch".to_owned()))?);
+            }
+            Frame::End { days } if days == live.len() as u64 => break,
+            Frame::End { days } => {
+                return Err(damaged(format!("it holds {} of {days} series days", live.len())));
+            }
+        }
+    }
+    // The checksum stands behind the last frame.
+    let mut rest = Vec::new();
+    input.read_to_end(&mut rest).map_err(|problem| damaged(problem.to_string()))?;
+    Ok((base, live))
+}
+
+fn unpack(day: Day, batches: &HashMap<Sequence, Arc<Batch>, FixedState>) -> Option<LiveDay> {
+    let named = |sequence: &Sequence| batches.get(sequence).cloned();
+    let list: Vec<Arc<Batch>> = day.batches.iter().map(named).collect::<Option<_>>()?;
+    let pending = day.pending.into_iter().map(|(sequence, first, values)| {
+        Some(Revision { batch: named(&sequence)?, first, values: values.into() })
+    });
+    let pending = pending.collect::<Option<Vec<_>>>()?;
+    let state = DayState { values: day.values, winners: day.winners, shown: day.shown, batches: list };
+    let packed = Packed::pack(&state);
+    let block = DayBlock { packed, batches: state.batches.into(), pending: pending.into() };
+    Some((day.series_day, Arc::new(block)))
+}
+
+fn put(out: &mut impl Write, frame: &Frame) -> io::Result<()> {
+    let bytes = postcard::to_stdvec(frame).map_err(io::Error::other)?;
+    out.write_all(&(bytes.len() as u64).to_le_bytes())?;
+    out.write_all(&bytes)
+}
+
+fn get<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<T> {
+    let mut length = [0; 8];
+    input.read_exact(&mut length)?;
+    let length = u64::from_le_bytes(length);
+    if length > MAX_FRAME {
+        return Err(io::Error::other("a frame's length is out of bounds"));
+    }
+    let mut bytes = Vec::new();
+    input.take(length).read_to_end(&mut bytes)?;
+    postcard::from_bytes(&bytes).map_err(io::Error::other)
+}
