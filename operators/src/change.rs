@@ -35,6 +35,23 @@ pub enum Change {
     Refused(RefusedBatch),
 }
 
+impl Change {
+    /// When the change was accepted; [`Instant::MIN`] where that was before everything or is not known.
+    #[must_use]
+    pub fn recorded(&self) -> Instant {
+        match self {
+            Change::Unit(version) => version.recorded,
+            Change::Membership(membership) => membership.recorded,
+            Change::Property(property) => property.recorded,
+            Change::Lock(lock) => lock.recorded,
+            Change::Save(save) => save.batch.recorded,
+            Change::Withdrawal(withdrawal) => withdrawal.recorded,
+            Change::Refused(refused) => refused.recorded.unwrap_or(Instant::MIN),
+            Change::Rules(_) => Instant::MIN,
+        }
+    }
+}
+
 /// Configuration that decides; journaled before it takes effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {

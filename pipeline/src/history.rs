@@ -297,6 +297,33 @@ impl History {
         bytes.map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("answers"))).transpose()
     }
 
+    /// How the store differs from what `epoch` says it must hold, in words.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn differences(&self, epoch: &EpochHistory) -> Result<Vec<String>, HistoryError> {
+        let mut differences = Vec::new();
+        let number = epoch.epoch.0;
+        for (series_day, decided) in &epoch.revisions {
+            let key = codec::revision_key(*series_day, &decided.revision.batch);
+            let stored = self.revisions.get(key).map_err(self.fault("reading"))?;
+            if stored.as_deref() != Some(&codec::encode_revision(decided)) {
+                differences.push(format!("epoch {number}: the stored revision of {series_day:?} differs"));
+            }
+        }
+        for record in &epoch.batches {
+            if self.batch(record.batch.sequence)?.as_ref() != Some(record) {
+                differences.push(format!("epoch {number}: batch {} differs", record.batch.sequence.0));
+            }
+        }
+        if let Some((sequence, instant)) = epoch.withdrawn
+            && self.withdrawn_at(sequence)? != Some(instant)
+        {
+            differences.push(format!("epoch {number}: the withdrawal of batch {} differs", sequence.0));
+        }
+        Ok(differences)
+    }
+
     /// Bytes on disk.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -40,10 +40,17 @@ pub struct Journaled {
     pub tick: Tick,
     /// Who waits for the answer to which change; empty for backfill.
     pub callers: Vec<(Caller, Option<Idempotency>)>,
-    /// Told when the tick is visible.
-    pub closed: Option<oneshot::Sender<()>>,
     /// Bytes of the journal with it.
     pub journal_bytes: u64,
+}
+
+/// What ingest hands to the engine.
+#[derive(Debug)]
+pub enum Handed {
+    /// A durable tick.
+    Tick(Journaled),
+    /// Answer when everything handed over before is visible.
+    Flush(oneshot::Sender<()>),
 }
 
 /// A change of a source that is taken in behind live ones.
@@ -108,7 +115,7 @@ pub struct Start {
 /// The state of the ingest thread.
 struct Ingest {
     start: Start,
-    engine: SyncSender<Journaled>,
+    engine: SyncSender<Handed>,
     due: BTreeSet<Instant>,
     place: place::Place,
 }
@@ -121,7 +128,7 @@ pub fn run(
     start: Start,
     commands: mpsc::Receiver<Command>,
     backfill: mpsc::Receiver<Backfill>,
-    engine: SyncSender<Journaled>,
+    engine: SyncSender<Handed>,
     stop: watch::Receiver<bool>,
 ) -> Result<(), IngestError> {
     let due = start.due.iter().copied().collect();
@@ -133,10 +140,8 @@ pub fn run(
         match lanes.next(wait) {
             Load::Live(commands) => ingest.take_live(commands)?,
             Load::Backfill(changes) => ingest.take_backfill(changes)?,
-            Load::Flush(done) => {
-                let flush = ingest.empty_tick_needed();
-                ingest.hand_on(flush, Vec::new(), Some(done))?;
-            }
+            // An engine that has stopped drops the question, which answers it.
+            Load::Flush(done) => drop(ingest.engine.send(Handed::Flush(done))),
             Load::Due => ingest.tick_of_the_clock()?,
             Load::Stop => return Ok(()),
         }
@@ -173,7 +178,7 @@ impl Ingest {
             self.place.undo();
             return Ok(());
         }
-        self.hand_on(tick, callers, None)
+        self.hand_on(tick, callers)
     }
 
     fn take_backfill(&mut self, changes: Vec<(Change, Position)>) -> Result<(), IngestError> {
@@ -182,7 +187,7 @@ impl Ingest {
             if let Err(older) = self.place.backfill(change, &position, &self.start.archive, &mut tick)? {
                 // What came before in this tick is in order: take it in, then say what is wrong.
                 if tick.position.is_some() {
-                    self.hand_on(tick, Vec::new(), None)?;
+                    self.hand_on(tick, Vec::new())?;
                 }
                 return Err(older);
             }
@@ -191,23 +196,17 @@ impl Ingest {
             self.place.undo();
             return Err(JournalError::DiskFull.into());
         }
-        self.hand_on(tick, Vec::new(), None)
+        self.hand_on(tick, Vec::new())
     }
 
     fn tick_of_the_clock(&mut self) -> Result<(), IngestError> {
         match self.start.clock.read() {
             Reading::Now(clock) if self.due.first().is_some_and(|due| *due <= clock) && self.has_room() => {
                 let tick = self.place.begin(clock);
-                self.hand_on(tick, Vec::new(), None)
+                self.hand_on(tick, Vec::new())
             }
             _ => Ok(()),
         }
-    }
-
-    /// A tick that says nothing but the clock: its closing says that all before has closed.
-    fn empty_tick_needed(&mut self) -> Tick {
-        let clock = self.place.clock();
-        self.place.begin(clock)
     }
 
     /// Journals a tick, makes it durable and hands it to the engine.
@@ -215,7 +214,6 @@ impl Ingest {
         &mut self,
         mut tick: Tick,
         callers: Vec<(Caller, Option<Idempotency>)>,
-        closed: Option<oneshot::Sender<()>>,
     ) -> Result<(), IngestError> {
         let mut digests = self.start.digests.lock().unwrap_or_else(PoisonError::into_inner);
         tick.digests = std::mem::take(&mut digests);
@@ -239,7 +237,7 @@ impl Ingest {
         self.due.extend(due_in(&tick));
         self.due = self.due.split_off(&Instant(tick.clock.0.saturating_add(1)));
         let journal_bytes = self.start.journal.bytes();
-        if self.engine.send(Journaled { tick, callers, closed, journal_bytes }).is_err() {
+        if self.engine.send(Handed::Tick(Journaled { tick, callers, journal_bytes })).is_err() {
             error!("the engine has stopped; the tick is durable and will be applied at the next start");
         }
         Ok(())

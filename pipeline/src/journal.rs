@@ -204,6 +204,23 @@ impl Journal {
     }
 }
 
+/// Verifies every record of every segment and gives the newest epoch. Nothing is changed.
+///
+/// # Errors
+/// [`JournalError`] where a record is damaged; a torn tail is none.
+pub fn verify(folder: &Path, incarnation: Uuid) -> Result<Epoch, JournalError> {
+    let segments = segment::list(folder)?;
+    let mut newest = Epoch(segments.first().map_or(0, |(first, _)| first.0.saturating_sub(1)));
+    for (index, (_, path)) in segments.iter().enumerate() {
+        let is_last = index + 1 == segments.len();
+        if is_last && segment::is_unborn(path)? {
+            break;
+        }
+        newest = segment::scan(path, incarnation, newest, is_last)?.newest;
+    }
+    Ok(newest)
+}
+
 /// Reads the ticks after `after`, in order. Nothing is changed.
 ///
 /// # Errors

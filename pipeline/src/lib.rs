@@ -4,17 +4,24 @@
 //! durable; [`engine`] hands it to the workers with the history it needs, and when it has closed publishes
 //! it, hands it to [`history`] and answers the caller.
 
+pub mod check;
+pub mod cli;
+pub mod config;
 pub mod failpoint;
 pub mod folder;
 pub mod history;
 pub mod journal;
 pub mod engine;
+pub mod export;
 pub mod graph;
+pub mod hashes;
 pub mod ingest;
 mod outputs;
 pub mod tally;
 pub mod worker;
+pub mod picture;
 pub mod recovery;
+pub mod replay;
 pub mod snapshot;
 mod lookup;
 pub mod service;

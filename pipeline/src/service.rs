@@ -20,7 +20,7 @@ use crate::folder::DataFolder;
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
 use crate::ingest::clock::{Clock, Hold, MachineClocks, WallClock};
-use crate::ingest::{self, Backfill, Digests, InFlight, IngestError, Journaled};
+use crate::ingest::{self, Backfill, Digests, Handed, InFlight, IngestError, Journaled};
 use crate::lookup;
 use crate::recovery::{self, RecoveryError};
 use crate::snapshot::{self, SnapshotError};
@@ -101,7 +101,7 @@ pub struct Service {
     engine: JoinHandle<Result<Base, ServiceError>>,
     writer: JoinHandle<Result<(), HistoryError>>,
     lookup: JoinHandle<()>,
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 impl Service {
@@ -164,7 +164,7 @@ impl Service {
         let writer = recovered.writer;
         Ok(Service {
             read_model, commands, backfill, lookups, hold, archive, base, stop, failed, ingest, engine, writer,
-            lookup, _folder: folder,
+            lookup, folder,
         })
     }
 
@@ -174,12 +174,13 @@ impl Service {
         self.failed.clone()
     }
 
-    /// Takes in what waits, writes everything out, takes a snapshot, and ends. Gives the final state.
+    /// Takes in what waits, writes everything out, takes a snapshot, and ends. Gives the final state and the
+    /// folder, still this process's.
     ///
     /// # Errors
     /// The first fault of any thread.
-    pub fn stop(self) -> Result<Base, ServiceError> {
-        let Service { read_model, commands, backfill, lookups, archive, stop, ingest, engine, writer, lookup, .. } = self;
+    pub fn stop(self) -> Result<(Base, DataFolder), ServiceError> {
+        let Service { read_model, commands, backfill, lookups, archive, stop, ingest, engine, writer, lookup, folder, .. } = self;
         read_model.set_ready(Err("stopping".to_owned()));
         // A receiver that is gone has failed, which its thread's result says.
         let _ = stop.send(true);
@@ -194,7 +195,7 @@ impl Service {
         let base = decided?;
         ingested?;
         info!(epoch = base.epoch.0, "stopped");
-        Ok(base)
+        Ok((base, folder))
     }
 }
 
@@ -206,11 +207,19 @@ struct After {
     read_model: Arc<ReadModel>,
 }
 
-fn run_engine(mut engine: Engine, journaled: &Receiver<Journaled>, after: &After) -> Result<Base, ServiceError> {
+fn run_engine(mut engine: Engine, journaled: &Receiver<Handed>, after: &After) -> Result<Base, ServiceError> {
     let mut snapshot_at: Option<u64> = None;
     let mut last_snapshot = engine.base().epoch;
     let mut writing: Option<JoinHandle<()>> = None;
-    while let Ok(Journaled { tick, callers, closed, journal_bytes }) = journaled.recv() {
+    while let Ok(handed) = journaled.recv() {
+        let Journaled { tick, callers, journal_bytes } = match handed {
+            Handed::Tick(tick) => tick,
+            Handed::Flush(done) => {
+                // Who asked may have gone away.
+                let _ = done.send(());
+                continue;
+            }
+        };
         let applied = engine.apply(&tick, !callers.is_empty(), journal_bytes)?;
         after.digests.lock().unwrap_or_else(PoisonError::into_inner).push((applied.epoch, applied.digest));
         for ((caller, idempotency), reply) in callers.into_iter().zip(applied.replies) {
@@ -222,9 +231,6 @@ fn run_engine(mut engine: Engine, journaled: &Receiver<Journaled>, after: &After
             }
             // A caller that has gone away needs no answer: the change stands.
             let _ = caller.send(Ok(reply));
-        }
-        if let Some(closed) = closed {
-            let _ = closed.send(());
         }
         let begun = *snapshot_at.get_or_insert(journal_bytes);
         let idle = writing.as_ref().is_none_or(JoinHandle::is_finished);

@@ -88,7 +88,10 @@ pub(super) fn close(
             }
         }
         if wants_replies || request.is_some() {
-            let reply = Reply { epoch: tick.epoch, recorded: recorded(change, tick), done };
+            // A lock keeps its first instant; taking it back is accepted now.
+            let is_lock = matches!(change, Change::Lock(_));
+            let recorded = if is_lock { tick.clock } else { change.recorded() };
+            let reply = Reply { epoch: tick.epoch, recorded, done };
             if let Some(request) = request {
                 let idempotency = Idempotency { scope: request.scope, body: request.body };
                 history.answers.push((idempotency, reply.clone()));
@@ -191,16 +194,4 @@ fn reply_to(save: &Save, pieces: &[Placed<'_>]) -> Saved {
         }
     }
     saved
-}
-
-fn recorded(change: &Change, tick: &Tick) -> smartpulse_operators::time::Instant {
-    match change {
-        Change::Unit(version) => version.recorded,
-        Change::Membership(membership) => membership.recorded,
-        Change::Property(property) => property.recorded,
-        Change::Lock(lock) => lock.released.map_or(lock.recorded, |released| released.max(lock.recorded)),
-        Change::Save(save) => save.batch.recorded,
-        Change::Withdrawal(withdrawal) => withdrawal.recorded,
-        Change::Rules(_) | Change::Refused(_) => tick.clock,
-    }
 }

@@ -47,6 +47,29 @@ impl Archive {
         (archive, writer)
     }
 
+    /// An archive that writes nothing: its thread compares every epoch up to `applied` with what `store`
+    /// holds, and ends with the differences in words.
+    #[must_use]
+    pub fn compare(store: History, applied: Epoch) -> (Archive, JoinHandle<Vec<String>>) {
+        let (queue, orders) = mpsc::sync_channel(QUEUE_EPOCHS);
+        let waiting = Arc::<RwLock<BTreeMap<_, _>>>::default();
+        let archive = Archive { store: store.clone(), waiting: Arc::clone(&waiting), queue };
+        let comparer = thread::spawn(move || {
+            let mut differences = Vec::new();
+            while let Ok(order) = orders.recv() {
+                if let Order::Write(epoch) = order
+                    && epoch.epoch <= applied
+                {
+                    let compared = store.differences(&epoch);
+                    differences.extend(compared.unwrap_or_else(|problem| vec![problem.to_string()]));
+                    waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&epoch.epoch);
+                }
+            }
+            differences
+        });
+        (archive, comparer)
+    }
+
     /// The store without the tail.
     #[must_use]
     pub fn store(&self) -> &History {

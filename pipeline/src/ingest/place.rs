@@ -110,16 +110,7 @@ impl Place {
         archive: &Archive,
         tick: &mut Tick,
     ) -> Result<Result<(), IngestError>, IngestError> {
-        let recorded = match &change {
-            Change::Unit(version) => version.recorded,
-            Change::Membership(membership) => membership.recorded,
-            Change::Property(property) => property.recorded,
-            Change::Lock(lock) => lock.recorded,
-            Change::Save(save) => save.batch.recorded,
-            Change::Withdrawal(withdrawal) => withdrawal.recorded,
-            Change::Refused(refused) => refused.recorded.unwrap_or(Instant::MIN),
-            Change::Rules(_) => Instant::MIN,
-        };
+        let recorded = change.recorded();
         let clock = self.now.clock;
         if recorded != Instant::MIN && recorded < clock {
             let (source_name, upto) = (position.source.clone(), position.upto);

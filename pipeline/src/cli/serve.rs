@@ -1,0 +1,186 @@
+//! `smartpulse serve`: the service with its doors, until a signal or a fault stops it.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use smartpulse_operators::change::{Change, Rules};
+use smartpulse_operators::quantity::Quantity;
+use smartpulse_operators::time::Instant;
+use smartpulse_serve::command::Command;
+use smartpulse_serve::doors::{DoorRules, Doors, router};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::progress::Progress;
+use super::settled::workers;
+use super::{ServeArgs, Shared};
+use crate::config::Config;
+use crate::folder::DataFolder;
+use crate::ingest::clock::MachineClocks;
+use crate::service::{ClockChoice, Options, Service};
+
+/// Runs the command.
+///
+/// # Errors
+/// The first fault, after everything acknowledged is at rest.
+pub fn run(shared: &Shared, arguments: &ServeArgs, clocks: MachineClocks) -> anyhow::Result<()> {
+    let config = shared.load(None)?.config;
+    let clock = if arguments.clock == "data" {
+        ClockChoice::Data
+    } else {
+        ClockChoice::Machine { clocks, accept: arguments.accept_clock }
+    };
+    run_until_stopped(shared, &config, clock, clocks, |_| Ok(()))
+}
+
+/// Starts everything, lets `begin` do its part, and stops when told to or when a thread has failed.
+pub(super) fn run_until_stopped(
+    shared: &Shared,
+    config: &Config,
+    clock: ClockChoice,
+    clocks: MachineClocks,
+    begin: impl FnOnce(&Service) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let folder = DataFolder::open(&config.data, true, Uuid::now_v7())?;
+    let progress = Progress::new(shared.quiet, "epochs/s");
+    let options = Options { workers: workers(config), clock, disk_reserve: config.disk_reserve_bytes };
+    let service = Service::start(folder, options, |done, all| progress.recovering(done, all))?;
+    progress.finish();
+    let doors = match open_doors(&service, config, clocks) {
+        Ok(doors) => doors,
+        Err(fault) => {
+            service.stop()?;
+            return Err(fault);
+        }
+    };
+    if matches!(clock, ClockChoice::Machine { .. }) {
+        journal_rules(&service, config);
+    }
+    shared.say(&format!("listening on http://{}", doors.address));
+    begin(&service)?;
+    doors.wait(&service);
+    shared.say("stopping");
+    drop(doors);
+    service.stop()?;
+    Ok(())
+}
+
+/// Doors that are open until they are dropped.
+pub(super) struct OpenDoors {
+    /// Where they listen.
+    pub(super) address: SocketAddr,
+    close: watch::Sender<bool>,
+    serving: JoinSet<()>,
+    // Dropped last: the tasks run on it.
+    runtime: Option<Runtime>,
+}
+
+/// Opens the doors of `service`.
+pub(super) fn open_doors(
+    service: &Service,
+    config: &Config,
+    clocks: MachineClocks,
+) -> anyhow::Result<OpenDoors> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let listener = runtime
+        .block_on(TcpListener::bind(config.listen))
+        .with_context(|| format!("listening on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let doors = Doors {
+        read_model: std::sync::Arc::clone(&service.read_model),
+        commands: service.commands.clone(),
+        lookups: service.lookups.clone(),
+        rules: DoorRules {
+            allowed_periods: config.allowed_periods.clone(),
+            max_values: config.max_values,
+            rounding_digits: config.rounding_digits,
+            value_bound: Quantity(config.value_bound_mw * 100_000),
+            body_bytes: config.body_bytes,
+            local_roles: config.auth.local_roles.clone(),
+            token: config.auth.token.clone(),
+            token_roles: config.auth.token_roles.clone(),
+            ..DoorRules::default()
+        },
+        now: clocks.now,
+    };
+    let (close, mut closing) = watch::channel(false);
+    let mut serving = JoinSet::new();
+    serving.spawn_on(
+        async move {
+            let closed = async move {
+                // A sender that is gone closes the doors too.
+                let _ = closing.wait_for(|close| *close).await;
+            };
+            if let Err(problem) = axum::serve(listener, router(doors)).with_graceful_shutdown(closed).await {
+                tracing::error!(%problem, "the doors have closed");
+            }
+        },
+        runtime.handle(),
+    );
+    Ok(OpenDoors { address, close, serving, runtime: Some(runtime) })
+}
+
+impl OpenDoors {
+    /// Waits for a signal to stop, or for a thread of the service to fail.
+    pub(super) fn wait(&self, service: &Service) {
+        let mut failed = service.failed();
+        let Some(runtime) = &self.runtime else { return };
+        runtime.block_on(async {
+            let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+            let terminated = async {
+                match terminate {
+                    Ok(mut signal) => drop(signal.recv().await),
+                    // Without the signal, only ctrl-c stops.
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                () = terminated => {}
+                _ = failed.wait_for(|failed| *failed) => {}
+            }
+        });
+    }
+}
+
+impl Drop for OpenDoors {
+    fn drop(&mut self) {
+        /// How long requests under way may take to end when the doors close.
+        const LAST_REQUESTS: std::time::Duration = std::time::Duration::from_secs(5);
+        self.close.send_replace(true);
+        if let Some(runtime) = self.runtime.take() {
+            let serving = &mut self.serving;
+            // What has not ended by then is cut off.
+            let _ = runtime.block_on(async { tokio::time::timeout(LAST_REQUESTS, serving.join_next()).await });
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Journals the configuration that decides, where it differs from what the folder goes by.
+fn journal_rules(service: &Service, config: &Config) {
+    let rules =
+        Rules { gate_minutes: config.gate_minutes, epias_gate_minutes: config.epias_gate_minutes };
+    if *service.base.reference.rules() != rules {
+        // Who is refused here (clock held, disk full) goes by the folder's rules; the log says so.
+        if state(service, Change::Rules(rules)).is_err() {
+            tracing::warn!("the configured gate closure is not in force: the folder takes no changes now");
+        }
+    }
+}
+
+/// Sends a change and waits for its answer.
+pub(super) fn state(
+    service: &Service,
+    change: Change,
+) -> anyhow::Result<smartpulse_serve::command::Reply> {
+    let (reply, answer) = oneshot::channel();
+    service.commands.blocking_send(Command { change, idempotency: None, reply })?;
+    Ok(answer.blocking_recv()??)
+}
+
+/// Before everything.
+pub(super) const ALWAYS: Instant = Instant::MIN;

@@ -1,0 +1,194 @@
+//! The configuration: one table of settings, read from a file, the environment and flags, in that order of
+//! growing weight, with where each value came from.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::{Figment, Profile};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+/// A setting as documented.
+pub struct Setting {
+    /// Its name in the file; `auth.token` lies in the table `[auth]`. In the environment it is
+    /// `SMARTPULSE_` with the name in capitals and a double underscore for the dot.
+    pub name: &'static str,
+    /// What it decides, with its unit.
+    pub meaning: &'static str,
+    /// Whether its value is never printed.
+    pub is_secret: bool,
+}
+
+const fn open(name: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, meaning, is_secret: false }
+}
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    open("data", "the data folder"),
+    open("listen", "address of the doors; loopback only while there is no authentication"),
+    open("workers", "worker threads; 0: one less than there are cores, at least 1"),
+    open("allowed_periods", "slot lengths a save may have, in minutes"),
+    open("max_values", "values a save may have"),
+    open("rounding_digits", "decimals a saved value is rounded to, in the unit given"),
+    open("value_bound_mw", "greatest magnitude of a slot's value, in MW"),
+    open("gate_minutes", "gate closure before delivery, in minutes"),
+    open("epias_gate_minutes", "gate closure before delivery where a unit's market is EPIAS, in minutes"),
+    open("body_bytes", "largest body of a request after decompression, in bytes"),
+    open("disk_reserve_bytes", "room on the journal's disk that saves leave free, in bytes"),
+    open("datasets", "folder of the public data sets"),
+    open("log", "filter of the log, such as info or smartpulse=debug"),
+    open("auth.local_roles", "roles of a caller without a token"),
+    Setting { name: "auth.token", meaning: "token of the identity `token`", is_secret: true },
+    open("auth.token_roles", "roles of the identity `token`"),
+];
+
+/// The effective configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    pub workers: usize,
+    pub allowed_periods: Vec<u16>,
+    pub max_values: usize,
+    pub rounding_digits: u32,
+    pub value_bound_mw: i64,
+    pub gate_minutes: i64,
+    pub epias_gate_minutes: i64,
+    pub body_bytes: usize,
+    pub disk_reserve_bytes: u64,
+    pub datasets: PathBuf,
+    pub log: String,
+    pub auth: Auth,
+}
+
+/// Who may do what, until users exist.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    pub local_roles: Vec<String>,
+    pub token: Option<String>,
+    pub token_roles: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            data: PathBuf::from("data/smartpulse"),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            workers: 0,
+            allowed_periods: vec![5, 10, 15, 30, 60],
+            max_values: 5_000,
+            rounding_digits: 2,
+            value_bound_mw: 1_000_000,
+            gate_minutes: 60,
+            epias_gate_minutes: 120,
+            body_bytes: 16 << 20,
+            disk_reserve_bytes: 8 << 20,
+            datasets: PathBuf::from("../shared/datasets"),
+            log: "info".to_owned(),
+            auth: Auth::default(),
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A source cannot be read, or names or types are wrong.
+    #[error("configuration: {0}")]
+    Unreadable(Box<figment::Error>),
+    /// The file is not there.
+    #[error("configuration: there is no file {0}")]
+    NoFile(PathBuf),
+    /// A value is out of its rule.
+    #[error("configuration: {name} must be {rule}")]
+    Rule { name: &'static str, rule: &'static str },
+}
+
+/// A configuration with its sources.
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    figment: Figment,
+}
+
+/// Reads the configuration: defaults, `file`, the environment, `flags`.
+///
+/// # Errors
+/// [`ConfigError`] naming the setting and the rule.
+pub fn load(file: Option<&Path>, flags: &BTreeMap<&'static str, Value>) -> Result<Loaded, ConfigError> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    if let Some(file) = file {
+        if !file.is_file() {
+            return Err(ConfigError::NoFile(file.to_owned()));
+        }
+        figment = figment.merge(Toml::file_exact(file));
+    }
+    let known = |key: &figment::value::UncasedStr| {
+        let name = key.as_str().to_ascii_lowercase().replace("__", ".");
+        SETTINGS.iter().any(|setting| setting.name == name)
+    };
+    figment = figment.merge(Env::prefixed("SMARTPULSE_").filter(known).split("__"));
+    for (name, value) in flags {
+        figment = figment.merge(Serialized::default(name, value).profile(Profile::Default));
+    }
+    let config: Config = figment.extract().map_err(|problem| ConfigError::Unreadable(Box::new(problem)))?;
+    check(&config)?;
+    Ok(Loaded { config, figment })
+}
+
+fn check(config: &Config) -> Result<(), ConfigError> {
+    let rule = |holds: bool, name, rule| if holds { Ok(()) } else { Err(ConfigError::Rule { name, rule }) };
+    let divides = |minutes: &u16| *minutes > 0 && 1_440 % *minutes == 0;
+    rule(config.workers <= 256, "workers", "at most 256")?;
+    rule(!config.allowed_periods.is_empty(), "allowed_periods", "at least one period")?;
+    rule(config.allowed_periods.iter().all(divides), "allowed_periods", "divisors of 1440")?;
+    rule(config.max_values > 0, "max_values", "at least 1")?;
+    rule(config.rounding_digits <= 9, "rounding_digits", "at most 9")?;
+    rule((1..=1_000_000_000).contains(&config.value_bound_mw), "value_bound_mw", "1 to 1,000,000,000")?;
+    rule(config.gate_minutes.abs() <= 525_600, "gate_minutes", "within a year")?;
+    rule(config.epias_gate_minutes.abs() <= 525_600, "epias_gate_minutes", "within a year")?;
+    rule(config.body_bytes >= 1_024, "body_bytes", "at least 1024")?;
+    rule(config.listen.ip().is_loopback(), "listen", "a loopback address: there is no authentication yet")
+}
+
+impl Loaded {
+    /// Every setting with its value (secrets masked), source and meaning.
+    #[must_use]
+    pub fn table(&self) -> Vec<Value> {
+        let values = serde_json::to_value(&self.config).unwrap_or(Value::Null);
+        SETTINGS
+            .iter()
+            .map(|setting| {
+                let path = format!("/{}", setting.name.replace('.', "/"));
+                let value = values.pointer(&path).cloned().unwrap_or(Value::Null);
+                let shown = if setting.is_secret && !value.is_null() { json!("********") } else { value };
+                json!({
+                    "name": setting.name, "value": shown, "source": self.source(setting.name),
+                    "meaning": setting.meaning,
+                })
+            })
+            .collect()
+    }
+
+    fn source(&self, name: &str) -> String {
+        let Some(metadata) = self.figment.find_metadata(name) else { return "default".to_owned() };
+        if metadata.name.contains("environment") {
+            return format!("environment SMARTPULSE_{}", name.to_ascii_uppercase().replace('.', "__"));
+        }
+        match &metadata.source {
+            Some(figment::Source::File(path)) => format!("file {}", path.display()),
+            _ if metadata.name.contains("Config") => "default".to_owned(),
+            _ => "flag".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "config/tests.rs"]
+mod tests;
