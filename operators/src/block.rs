@@ -50,6 +50,9 @@ impl DayState {
         let mut state = DayState::default();
         state.clear(slots);
         for revision in revisions {
+            if state.batches.len() == usize::from(u16::MAX) {
+                state.compact();
+            }
             let first = usize::from(revision.first);
             for (slot, value) in (first..).zip(revision.values.iter()) {
                 state.cover_slot(&revision.batch, slot, *value);
@@ -112,8 +115,8 @@ impl DayState {
             return;
         }
         let mut rank = 0;
-        let mut used = renumbered[1..].to_vec().into_iter();
-        self.batches.retain(|_| used.next() == Some(1));
+        let mut used = renumbered[1..].iter();
+        self.batches.retain(|_| used.next() == Some(&1));
         for entry in &mut renumbered[1..] {
             if *entry == 1 {
                 rank += 1;

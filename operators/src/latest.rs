@@ -4,7 +4,7 @@
 //! a withdrawal, come with the history of their series days, and the day is folded again from it. A
 //! revision whose `valid_after` is later than the clock waits in memory until a tick's clock reaches it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -77,7 +77,7 @@ struct Latest {
     slabs: Vec<crate::slab::Slab>,
     rows: HashMap<SeriesDay, RowName, FixedState>,
     /// Series days with a revision that starts to count at that instant.
-    timers: BTreeMap<Instant, Vec<SeriesDay>>,
+    timers: BTreeMap<Instant, BTreeSet<SeriesDay>>,
     /// Working copy, kept for its memory.
     state: DayState,
 }
@@ -188,7 +188,7 @@ impl Latest {
         }
         if let Some(revision) = stored_revision(piece, batch, values, outcomes) {
             insert_in_order(pending, revision);
-            self.timers.entry(batch.valid_after).or_default().push(piece.series_day());
+            self.timers.entry(batch.valid_after).or_default().insert(piece.series_day());
         }
     }
 
@@ -231,10 +231,7 @@ impl Latest {
 
     fn set_pending(&mut self, series_day: SeriesDay, name: RowName, pending: Vec<Revision>) {
         for revision in &pending {
-            let due = self.timers.entry(revision.batch.valid_after).or_default();
-            if due.last() != Some(&series_day) {
-                due.push(series_day);
-            }
+            self.timers.entry(revision.batch.valid_after).or_default().insert(series_day);
         }
         *self.slabs[name.slab].pending_mut(name.row) = pending;
     }

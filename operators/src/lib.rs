@@ -22,5 +22,7 @@ pub mod quantity;
 pub mod reference;
 pub mod series;
 pub mod slab;
+#[cfg(test)]
+mod testing;
 pub mod time;
 pub mod unit;

@@ -40,7 +40,7 @@ pub const SETTINGS: &[Setting] = &[
     open("body_bytes", "largest body of a request after decompression, in bytes"),
     open("disk_reserve_bytes", "room on the journal's disk that saves leave free, in bytes"),
     open("datasets", "folder of the public data sets"),
-    open("log", "filter of the log, such as info or smartpulse=debug"),
+    open("log", "filter of the log, such as info or warn,smartpulse=debug"),
     open("auth.local_roles", "roles of a caller without a token"),
     Setting { name: "auth.token", meaning: "token of the identity `token`", is_secret: true },
     open("auth.token_roles", "roles of the identity `token`"),
@@ -90,7 +90,7 @@ impl Default for Config {
             body_bytes: 16 << 20,
             disk_reserve_bytes: 8 << 20,
             datasets: PathBuf::from("../shared/datasets"),
-            log: "info".to_owned(),
+            log: "warn,smartpulse=info".to_owned(),
             auth: Auth::default(),
         }
     }

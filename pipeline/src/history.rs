@@ -131,15 +131,8 @@ impl History {
     pub fn write(&self, epoch: &EpochHistory) -> Result<(), HistoryError> {
         failpoint::pass(Failpoint::HistoryWrite);
         let mut batch = self.database.batch();
-        for (series_day, stored) in &epoch.revisions {
-            let made_by = &stored.revision.batch;
-            batch.insert(
-                &self.revisions,
-                codec::revision_key(*series_day, made_by),
-                codec::encode_revision(stored),
-            );
-            batch.insert(&self.batch_days, codec::batch_day_key(made_by.sequence, *series_day), []);
-        }
+        // Readers may see a batch of writes half applied, in this order: what is named comes before what
+        // names it.
         for record in &epoch.batches {
             let sequence = record.batch.sequence.0.to_be_bytes();
             let bytes = postcard::to_stdvec(record).map_err(|_| self.damaged("batches"))?;
@@ -150,6 +143,15 @@ impl History {
                 key.extend_from_slice(&sequence);
                 batch.insert(&self.sources, key, []);
             }
+        }
+        for (series_day, stored) in &epoch.revisions {
+            let made_by = &stored.revision.batch;
+            batch.insert(
+                &self.revisions,
+                codec::revision_key(*series_day, made_by),
+                codec::encode_revision(stored),
+            );
+            batch.insert(&self.batch_days, codec::batch_day_key(made_by.sequence, *series_day), []);
         }
         if let Some((sequence, instant)) = epoch.withdrawn {
             batch.insert(&self.withdrawals, sequence.0.to_be_bytes(), instant.0.to_be_bytes());

@@ -21,7 +21,7 @@ use smartpulse_operators::time::Instant;
 use smartpulse_serve::command::{Command, Idempotency, Refusal, Reply};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
@@ -76,6 +76,9 @@ pub enum IngestError {
     /// Looking up a remembered answer.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// The engine has stopped, for a reason of its own.
+    #[error("the engine has stopped; what is durable will be applied at the next start")]
+    EngineStopped,
     /// A row of a source is older than the folder's clock.
     #[error(
         "change {upto} of {source_name} was recorded at {recorded}, before the folder's clock {clock}: \
@@ -238,7 +241,7 @@ impl Ingest {
         self.due = self.due.split_off(&Instant(tick.clock.0.saturating_add(1)));
         let journal_bytes = self.start.journal.bytes();
         if self.engine.send(Handed::Tick(Journaled { tick, callers, journal_bytes })).is_err() {
-            error!("the engine has stopped; the tick is durable and will be applied at the next start");
+            return Err(IngestError::EngineStopped);
         }
         Ok(())
     }

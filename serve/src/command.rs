@@ -1,12 +1,10 @@
 //! What a handler asks of the engine, and what it answers.
 
-use std::ops::Range;
-
 use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Batch, Epoch, Sequence};
 use smartpulse_operators::change::Change;
 use smartpulse_operators::outcome::Outcome;
-use smartpulse_operators::time::Instant;
+use smartpulse_operators::time::{Day, Instant};
 use smartpulse_operators::unit::Unit;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -14,7 +12,8 @@ use uuid::Uuid;
 /// A change somebody asks for. The engine sets `recorded`, `sequence` and what follows from them.
 #[derive(Debug)]
 pub struct Command {
-    /// The change, with `recorded` at [`Instant::MIN`] and, for a save, a fresh batch id.
+    /// The change, with `recorded` at [`Instant::MIN`] and, for a save, a fresh batch id. A new lock has id 0;
+    /// a lock to be taken back is the known one with `released` at [`Instant::MIN`], which means now.
     pub change: Change,
     /// Makes a repetition of the same request give the first answer.
     pub idempotency: Option<Idempotency>,
@@ -133,6 +132,6 @@ pub struct BatchSummary {
     pub skipped: u64,
     /// When it was withdrawn.
     pub withdrawn_at: Option<Instant>,
-    /// Delivery range of its values (start of the first slot, start of the last), where it has any.
-    pub deliveries: Option<Range<Instant>>,
+    /// First and last UTC day of its values.
+    pub delivery_days: Option<(Day, Day)>,
 }

@@ -68,8 +68,17 @@ pub struct Snapshot {
     pub reference: Arc<Reference>,
     /// Figures of the engine.
     pub figures: Arc<Figures>,
-    blocks: imbl::Vector<Option<Arc<DayBlock>>>,
+    /// Number of series named so far.
+    series: u32,
+    blocks: imbl::Vector<Published>,
     directory: Arc<Directory>,
+}
+
+/// A block and the clock of the epoch that published it.
+#[derive(Clone, Debug)]
+struct Published {
+    block: Arc<DayBlock>,
+    changed: Instant,
 }
 
 /// Names to numbers; only grows.
@@ -77,6 +86,8 @@ pub struct Snapshot {
 struct Directory {
     /// Series of a unit.
     by_unit: HashMap<Unit, Vec<(SeriesId, Arc<Series>)>, FixedState>,
+    /// The clock of the epoch that first named a series.
+    since: HashMap<SeriesId, Instant, FixedState>,
     days: HashMap<SeriesDay, u32, FixedState>,
 }
 
@@ -101,6 +112,7 @@ impl ReadModel {
             clock: Instant::MIN,
             reference: Arc::new(Reference::default()),
             figures: Arc::new(Figures::default()),
+            series: 0,
             blocks: imbl::Vector::new(),
             directory: Arc::clone(&directory),
         };
@@ -123,6 +135,8 @@ impl ReadModel {
     pub fn publish(&self, closed: Closed) {
         let mut next = Snapshot::clone(&self.newest.load());
         for (id, series) in closed.new_series {
+            next.series = next.series.max(id.0 + 1);
+            self.directory.since.pin().insert(id, closed.clock);
             let by_unit = self.directory.by_unit.pin();
             let mut known = by_unit.get(&series.unit).cloned().unwrap_or_default();
             known.push((id, Arc::clone(&series)));
@@ -130,13 +144,14 @@ impl ReadModel {
         }
         let days = self.directory.days.pin();
         for (series_day, block) in closed.blocks {
+            let published = Published { block, changed: closed.clock };
             match days.get(&series_day) {
                 Some(number) => {
-                    next.blocks.set(*number as usize, Some(block));
+                    next.blocks.set(*number as usize, published);
                 }
                 None => {
                     days.insert(series_day, next.blocks.len() as u32);
-                    next.blocks.push_back(Some(block));
+                    next.blocks.push_back(published);
                 }
             }
         }
@@ -181,8 +196,9 @@ impl Snapshot {
     ) -> Vec<(SeriesId, Arc<Series>)> {
         let by_unit = self.directory.by_unit.pin();
         let all = by_unit.get(&unit).map_or(&[][..], Vec::as_slice);
-        let wanted = |(_, series): &&(SeriesId, Arc<Series>)| {
-            series.kind == kind && series.provider == *provider
+        // The directory is shared with later snapshots; what they named is not there yet at this epoch.
+        let wanted = |(id, series): &&(SeriesId, Arc<Series>)| {
+            id.0 < self.series && series.kind == kind && series.provider == *provider
         };
         let mut found: Vec<_> = all.iter().filter(wanted).cloned().collect();
         found.sort_by_key(|(_, series)| series.period);
@@ -192,15 +208,32 @@ impl Snapshot {
     /// The block of a series day at this epoch.
     #[must_use]
     pub fn block(&self, series: SeriesId, day: Day) -> Option<&Arc<DayBlock>> {
+        self.published(series, day).map(|published| &published.block)
+    }
+
+    /// The clock of the epoch that last changed a series day, as of this epoch. It never goes back, whatever
+    /// the change was: a withdrawal or an activation shows rows that were recorded long before.
+    #[must_use]
+    pub fn changed(&self, series: SeriesId, day: Day) -> Option<Instant> {
+        self.published(series, day).map(|published| published.changed)
+    }
+
+    /// The clock of the epoch that first named a series.
+    #[must_use]
+    pub fn named(&self, series: SeriesId) -> Option<Instant> {
+        self.directory.since.pin().get(&series).copied()
+    }
+
+    fn published(&self, series: SeriesId, day: Day) -> Option<&Published> {
         let number = *self.directory.days.pin().get(&(series, day))?;
-        self.blocks.get(number as usize)?.as_ref()
+        self.blocks.get(number as usize)
     }
 
     /// Every series day with its block, in no particular order.
     pub fn for_each_block(&self, mut visit: impl FnMut(SeriesDay, &Arc<DayBlock>)) {
         for (series_day, number) in &self.directory.days.pin() {
-            if let Some(Some(block)) = self.blocks.get(*number as usize) {
-                visit(*series_day, block);
+            if let Some(published) = self.blocks.get(*number as usize) {
+                visit(*series_day, &published.block);
             }
         }
     }

@@ -1,0 +1,155 @@
+//! The part files of one folder: row groups go in, `part-0.parquet`, `part-1.parquet`, … come out.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::errors::Result;
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
+
+use super::page::{RowGroup, ZSTD_LEVEL};
+use super::{ExportError, ExportStamp};
+
+/// Where row groups and part files end. Counts of rows alone decide, so equal rows are equal files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Rows of a row group, which is what an export holds in memory.
+    pub(super) row_group_rows: usize,
+    /// Bytes of texts at which a row group ends early.
+    pub(super) row_group_text_bytes: usize,
+    /// Rows of a part file at which the next one is begun.
+    pub(super) part_rows: u64,
+}
+
+impl Bounds {
+    pub(super) const DEFAULT: Bounds = Bounds {
+        // A page of doubles is then 1 MiB, for which readers are tuned, and a row group some megabytes here.
+        row_group_rows: 131_072,
+        // Notes have 255 characters and keys of a source any length; a page has to stay far below 2 GiB.
+        row_group_text_bytes: 64 << 20,
+        // 32 row groups: readers share work by file, and the footer stays small.
+        part_rows: 32 * 131_072,
+    };
+}
+
+/// The part files of a view, one open at a time.
+pub(super) struct Parts {
+    schema: TypePtr,
+    descriptor: SchemaDescriptor,
+    properties: WriterPropertiesPtr,
+    compressor: zstd::bulk::Compressor<'static>,
+    part_rows: u64,
+    folder: PathBuf,
+    /// Number of the part that is open, or of the next one.
+    number: u32,
+    open: Option<Part>,
+}
+
+struct Part {
+    path: PathBuf,
+    writer: SerializedFileWriter<File>,
+    rows: u64,
+}
+
+impl Parts {
+    /// Parts with the columns of `schema` (Parquet's schema language), in `folder` until told otherwise.
+    pub(super) fn new(
+        folder: &Path,
+        schema: &str,
+        stamp: &ExportStamp,
+        bounds: &Bounds,
+    ) -> std::result::Result<Parts, ExportError> {
+        let schema =
+            parse_message_type(schema).map(Arc::new).map_err(ExportError::parquet(folder))?;
+        let properties = WriterProperties::builder()
+            .set_created_by(CREATED_BY.to_owned())
+            .set_key_value_metadata(Some(stamp.metadata()))
+            .build();
+        let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)
+            .map_err(ExportError::io("compress for", folder))?;
+        Ok(Parts {
+            descriptor: SchemaDescriptor::new(Arc::clone(&schema)),
+            schema,
+            properties: Arc::new(properties),
+            compressor,
+            part_rows: bounds.part_rows,
+            folder: folder.to_owned(),
+            number: 0,
+            open: None,
+        })
+    }
+
+    /// Ends the open part; the next one is the first in `folder`, which appears with it.
+    pub(super) fn enter(&mut self, folder: PathBuf) -> std::result::Result<(), ExportError> {
+        self.close()?;
+        self.folder = folder;
+        self.number = 0;
+        Ok(())
+    }
+
+    /// Writes a row group of `rows` rows whose columns `fill` gives.
+    pub(super) fn write(
+        &mut self,
+        rows: usize,
+        fill: impl FnOnce(&mut RowGroup<'_>) -> Result<()>,
+    ) -> std::result::Result<(), ExportError> {
+        let mut part = self.opened()?;
+        part.rows += rows as u64;
+        let full = part.rows >= self.part_rows;
+        let write = || {
+            let mut group = RowGroup {
+                writer: part.writer.next_row_group()?,
+                compressor: &mut self.compressor,
+                schema: &self.descriptor,
+                column: 0,
+                rows: rows as u64,
+            };
+            fill(&mut group)?;
+            group.close()
+        };
+        write().map_err(ExportError::parquet(&part.path))?;
+        self.open = Some(part);
+        if full { self.close() } else { Ok(()) }
+    }
+
+    /// Ends the open part (durable when the folder is published).
+    pub(super) fn close(&mut self) -> std::result::Result<(), ExportError> {
+        let Some(mut part) = self.open.take() else { return Ok(()) };
+        part.writer.finish().map(|_| ()).map_err(ExportError::parquet(&part.path))
+    }
+
+    /// Ends the open part; where none was ever written, leaves one without rows.
+    pub(super) fn close_with_at_least_one(&mut self) -> std::result::Result<(), ExportError> {
+        if self.number == 0 {
+            self.open = Some(self.opened()?);
+        }
+        self.close()
+    }
+
+    fn opened(&mut self) -> std::result::Result<Part, ExportError> {
+        if let Some(part) = self.open.take() {
+            return Ok(part);
+        }
+        fs::create_dir_all(&self.folder).map_err(ExportError::io("create", &self.folder))?;
+        let path = self.folder.join(format!("part-{}.parquet", self.number));
+        let file = File::create_new(&path).map_err(|source| {
+            if source.kind() == io::ErrorKind::AlreadyExists {
+                ExportError::PartitionRepeated { path: path.clone() }
+            } else {
+                ExportError::io("create", &path)(source)
+            }
+        })?;
+        self.number += 1;
+        let (schema, properties) = (Arc::clone(&self.schema), Arc::clone(&self.properties));
+        let writer = SerializedFileWriter::new(file, schema, properties)
+            .map_err(ExportError::parquet(&path))?;
+        Ok(Part { path, writer, rows: 0 })
+    }
+}
+
+/// Named in every file instead of the library and its version, so that a new one changes no bytes.
+const CREATED_BY: &str = "smartpulse version 1.0.0";

@@ -1,0 +1,91 @@
+//! One view on its way out: rows are gathered until a row group is full, row groups go to the part files,
+//! and the folder is published at the end.
+
+use std::path::{Path, PathBuf};
+
+use super::folder::PartialFolder;
+use super::page::RowGroup;
+use super::part::{Bounds, Parts};
+use super::{ExportError, ExportStamp};
+
+/// The rows of a row group as columns.
+pub(super) trait Columns: Default {
+    /// A row as the caller gives it.
+    type Row<'a>;
+
+    /// Takes a row.
+    fn push(&mut self, row: &Self::Row<'_>);
+    /// Rows taken.
+    fn rows(&self) -> usize;
+    /// Bytes of the texts taken.
+    fn text_bytes(&self) -> usize;
+    /// Hands the columns over in the order of the schema.
+    fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()>;
+}
+
+/// An export that is being written.
+pub(super) struct ViewExport<C> {
+    // Before `folder`: what is open in it closes before it goes.
+    parts: Parts,
+    folder: PartialFolder,
+    columns: C,
+    bounds: Bounds,
+    rows: u64,
+}
+
+impl<C: Columns> ViewExport<C> {
+    pub(super) fn create(
+        out: &Path,
+        view: &str,
+        stamp: ExportStamp,
+        schema: &str,
+        bounds: Bounds,
+    ) -> Result<ViewExport<C>, ExportError> {
+        let folder = PartialFolder::create(out, view)?;
+        let parts = Parts::new(folder.path(), schema, &stamp, &bounds)?;
+        Ok(ViewExport { parts, folder, columns: C::default(), bounds, rows: 0 })
+    }
+
+    /// The folder of what follows, below that of the view.
+    pub(super) fn enter(&mut self, subfolder: &Path) -> Result<(), ExportError> {
+        self.flush()?;
+        self.parts.enter(self.path(subfolder))
+    }
+
+    pub(super) fn path(&self, subfolder: &Path) -> PathBuf {
+        self.folder.path().join(subfolder)
+    }
+
+    pub(super) fn write(&mut self, row: &C::Row<'_>) -> Result<(), ExportError> {
+        self.columns.push(row);
+        let full = self.columns.rows() >= self.bounds.row_group_rows
+            || self.columns.text_bytes() >= self.bounds.row_group_text_bytes;
+        if full { self.flush() } else { Ok(()) }
+    }
+
+    /// Publishes the view as its partitions make it, none if there are none; the number of rows.
+    pub(super) fn finish(mut self) -> Result<u64, ExportError> {
+        self.flush()?;
+        self.parts.close()?;
+        self.folder.publish()?;
+        Ok(self.rows)
+    }
+
+    /// Publishes a view without partitions, which has a file even without rows; the number of rows.
+    pub(super) fn finish_unpartitioned(mut self) -> Result<u64, ExportError> {
+        self.flush()?;
+        self.parts.close_with_at_least_one()?;
+        self.folder.publish()?;
+        Ok(self.rows)
+    }
+
+    fn flush(&mut self) -> Result<(), ExportError> {
+        let rows = self.columns.rows();
+        if rows > 0 {
+            let columns = std::mem::take(&mut self.columns);
+            self.parts.write(rows, |group| columns.write(group))?;
+            self.rows += rows as u64;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! Bytes in and out of the platform: what other systems read and write.
+//!
+//! A connector moves bytes and knows the rules of `operators` only; what is exported when, and from which
+//! snapshot, is decided by its caller. Today this is one connector, the Parquet exports of the views
+//! (`export.rs`); each connector to come gets a module beside it.
+//!
+//! An export is opened, told its rows one after another and finished; until then no reader sees it:
+//!
+//! ```
+//! # use smartpulse_connectors::{ExportError, ExportStamp, LatestExport, LatestRow};
+//! # use smartpulse_operators::{batch::Batch, quantity::Quantity, series::Series, time::Instant};
+//! # fn export(out: &std::path::Path, stamp: ExportStamp, series: &Series, batch: &Batch) -> Result<u64, ExportError> {
+//! # let delivery_start = Instant(0);
+//! let mut export = LatestExport::create(out, "latest", stamp)?;
+//! export.begin(series.kind, delivery_start.day())?;
+//! export.write(LatestRow { series, delivery_start, value: Quantity(1_250_000), batch })?;
+//! let rows = export.finish()?;
+//! # Ok(rows)
+//! # }
+//! ```
+#![warn(missing_docs)]
+
+mod export;
+
+pub use export::batches::{BatchExport, BatchRow, export_batches};
+pub use export::history::{HistoryExport, HistoryRow};
+pub use export::latest::{LatestExport, LatestRow};
+pub use export::units::export_units;
+pub use export::{ExportError, ExportStamp};

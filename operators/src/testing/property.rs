@@ -1,0 +1,43 @@
+//! The property that all rules amount to: the dataflow says what the oracle says.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::graph::run;
+use super::oracle::Oracle;
+use super::random::{setup, steps};
+use super::ticks;
+
+/// Under ten seconds; `PROPTEST_CASES` asks for more.
+const CASES: u32 = 1_500;
+
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: default.cases.max(CASES), failure_persistence: None, ..default }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Whatever the ticks, the workers, the histories handed along and the restarts: every decision,
+    /// answer and view is the oracle's, and the blocks are equal to the last byte.
+    #[test]
+    fn any_batching_on_any_workers_says_what_the_oracle_says(
+        steps in steps(),
+        setups in vec(setup(), 3),
+    ) {
+        let mut blocks = None;
+        for (sizes, setup) in setups {
+            let ticks = ticks(&steps, &sizes);
+            let run = run(&ticks, &setup);
+            let mut oracle = Oracle::default();
+            for (tick, view) in ticks.iter().zip(&run.views) {
+                tick.iter().for_each(|step| oracle.take(step));
+                prop_assert_eq!(view, &oracle.view());
+            }
+            prop_assert_eq!(&run.answers, &oracle.answers);
+            prop_assert_eq!(&run.decisions, &oracle.decisions);
+            prop_assert_eq!(blocks.get_or_insert_with(|| run.blocks.clone()), &run.blocks);
+        }
+    }
+}

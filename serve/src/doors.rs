@@ -1,0 +1,107 @@
+//! The REST doors: one pure function from what they need to a router.
+//!
+//! A request passes [`exchange`] (admission, trace id, envelope, encoding, log), then one door, which only
+//! translates: words and bodies into domain values, snapshots and replies into answers. A refusal of any
+//! door is a [`refusal::Refusal`], which alone knows its status.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::sync::mpsc;
+
+use crate::command::{Command, Lookup};
+use crate::read_model::ReadModel;
+use desk::Desk;
+use refusal::Refusal;
+pub use rules::DoorRules;
+use smartpulse_operators::time::Instant;
+
+mod answer;
+mod batches;
+mod body;
+mod caller;
+mod clock_text;
+mod coding;
+mod curve_text;
+mod desk;
+mod exchange;
+mod latest;
+mod locks;
+mod memberships;
+mod meters;
+mod path;
+mod properties;
+mod refusal;
+mod rules;
+mod save;
+mod save_answer;
+mod save_body;
+mod save_shape;
+mod statement;
+mod status;
+mod units;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+/// What the doors stand on.
+#[derive(Clone)]
+pub struct Doors {
+    /// Where answers come from.
+    pub read_model: Arc<ReadModel>,
+    /// Where changes go; bounded, a full queue is answered with 503.
+    pub commands: mpsc::Sender<Command>,
+    /// Where questions to the history store go; bounded likewise.
+    pub lookups: mpsc::Sender<Lookup>,
+    /// What the doors allow.
+    pub rules: DoorRules,
+    /// The wall clock: for batch and trace ids and for the age of a change, never for a decision.
+    pub now: fn() -> Instant,
+}
+
+/// All doors.
+pub fn router(doors: Doors) -> Router {
+    let desk = Arc::new(Desk::new(doors));
+    let forecasts = "/api/v2.0/production-forecast/{provider}/{unitType}/{unitNo}/forecasts";
+    Router::new()
+        .route(forecasts, post(save::forecasts))
+        .route(&format!("{forecasts}/latest"), get(latest::forecasts))
+        .route(
+            "/api/v2.0/actuals/{unitType}/{unitNo}",
+            get(latest::actuals).post(save::actuals),
+        )
+        .route("/api/v2.0/batches/{id}", get(batches::show).delete(batches::withdraw))
+        .route("/api/v2.0/units", get(units::list))
+        .route("/api/v2.0/units/{unitType}/{unitNo}", get(units::show).put(units::put))
+        .route(
+            "/api/v2.0/units/{unitType}/{unitNo}/properties/{key}",
+            get(properties::show).put(properties::put).delete(properties::delete),
+        )
+        .route(
+            "/api/v2.0/memberships",
+            get(memberships::list).put(memberships::put).delete(memberships::delete),
+        )
+        .route("/api/v2.0/locks", get(locks::list).post(locks::set))
+        .route("/api/v2.0/locks/{id}", axum::routing::delete(locks::release))
+        .route("/api/v2.0/status", get(status::status))
+        .route("/health/live", get(status::live))
+        .route("/health/ready", get(status::ready))
+        .route("/metrics", get(status::metrics))
+        .route("/", get(status::page))
+        .fallback(no_such_door)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&desk), exchange::exchange))
+        .with_state(desk)
+}
+
+async fn no_such_door(uri: Uri) -> Refusal {
+    Refusal::NotFound(format!("there is nothing at {}", uri.path()))
+}
+
+async fn no_such_method(method: Method) -> Refusal {
+    Refusal::NoSuchMethod(method.to_string())
+}

@@ -1,0 +1,101 @@
+//! What stands behind the doors: snapshots to read, the two queues, and the figures of the doors themselves.
+
+use std::time::Duration;
+
+use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::change::Change;
+use smartpulse_operators::time::Instant;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+use uuid::{NoContext, Timestamp, Uuid};
+
+use super::Doors;
+use super::meters::Meters;
+use super::refusal::Refusal;
+use crate::command::{self, BatchSummary, Command, Idempotency, Lookup, Reply};
+use crate::read_model::Snapshot;
+use std::sync::Arc;
+
+/// What stands behind the doors.
+pub(crate) struct Desk {
+    pub(crate) doors: Doors,
+    pub(crate) meters: Meters,
+}
+
+impl Desk {
+    pub(crate) fn new(doors: Doors) -> Desk {
+        Desk { doors, meters: Meters::default() }
+    }
+
+    /// The newest epoch.
+    pub(crate) fn newest_epoch(&self) -> Epoch {
+        self.doors.read_model.snapshot().epoch
+    }
+
+    /// The newest snapshot, or the first that shows `least`.
+    pub(crate) async fn snapshot(&self, least: Option<Epoch>) -> Result<Arc<Snapshot>, Refusal> {
+        let newest = self.doors.read_model.snapshot();
+        let Some(least) = least.filter(|least| *least > newest.epoch) else {
+            return Ok(newest);
+        };
+        let limit = self.doors.rules.min_epoch_wait;
+        self.doors.read_model.at_least(least, limit).await.ok_or_else(|| Refusal::Busy {
+            code: "EPOCH_NOT_REACHED",
+            message: format!("epoch {} has not closed yet", least.0),
+        })
+    }
+
+    /// The wall clock.
+    pub(crate) fn now(&self) -> Instant {
+        (self.doors.now)()
+    }
+
+    /// A new UUIDv7.
+    pub(crate) fn fresh_id(&self) -> Uuid {
+        let micros = u64::try_from(self.now().0).unwrap_or(0);
+        let nanos = (micros % 1_000_000) as u32 * 1_000;
+        Uuid::new_v7(Timestamp::from_unix(NoContext, micros / 1_000_000, nanos))
+    }
+
+    /// Asks the engine for a change and waits until it is durable and visible, or refused. A caller that
+    /// goes away does not stop it.
+    pub(crate) async fn ask(
+        &self,
+        change: Change,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Reply, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        hand_in(&self.doors.commands, Command { change, idempotency, reply })?;
+        Ok(within(self.doors.rules.reply_wait, answer).await??)
+    }
+
+    /// Looks a batch up.
+    pub(crate) async fn batch(&self, id: Uuid) -> Result<Option<BatchSummary>, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        hand_in(&self.doors.lookups, Lookup::Batch { id, reply })?;
+        within(self.doors.rules.reply_wait, answer).await
+    }
+}
+
+fn hand_in<T>(queue: &Sender<T>, request: T) -> Result<(), Refusal> {
+    queue.try_send(request).map_err(|error| match error {
+        TrySendError::Full(_) => command::Refusal::QueueFull.into(),
+        TrySendError::Closed(_) => stopping(),
+    })
+}
+
+async fn within<T>(limit: Duration, answer: oneshot::Receiver<T>) -> Result<T, Refusal> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(stopping()),
+        Err(_) => Err(Refusal::Busy {
+            code: "ANSWER_LATE",
+            message: "no answer came in time; what was asked may yet be done".to_owned(),
+        }),
+    }
+}
+
+fn stopping() -> Refusal {
+    command::Refusal::NoChanges("it is stopping".to_owned()).into()
+}

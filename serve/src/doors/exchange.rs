@@ -1,0 +1,129 @@
+//! What every request passes: admission, trace id, envelope, content coding, metrics, one line of log.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::answer::{Answer, Conditions};
+use super::caller::Caller;
+use super::desk::Desk;
+use super::refusal::Refusal;
+
+/// Shorter bodies are sent as they are: coding saves no packet.
+const LEAST_CODED_BYTES: usize = 1_024;
+/// Longest trace id taken from a caller: it goes into every log line.
+const TRACE_CHARS: usize = 64;
+
+/// What a door knows of the request beyond its words and body.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    /// Who asks.
+    pub(crate) caller: Caller,
+    /// What copy they hold, and which coding they take.
+    pub(crate) conditions: Conditions,
+}
+
+/// Runs one request.
+pub(crate) async fn exchange(
+    State(desk): State<Arc<Desk>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = tokio::time::Instant::now();
+    let trace = trace_id(request.headers()).unwrap_or_else(|| desk.fresh_id().to_string());
+    let method = known_method(request.method());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
+    let conditions = Conditions::read(request.headers());
+    let admitted = Caller::admit(request.headers(), request.uri(), &desk.doors.rules);
+    let identity = admitted.as_ref().map_or("none", |caller| caller.identity);
+    let response = match admitted {
+        Ok(caller) => {
+            let call = Call { caller, conditions: conditions.clone() };
+            request.extensions_mut().insert(call);
+            finish(next.run(request).await, &conditions, &trace, &desk)
+        }
+        Err(refusal) => written(refusal.write(&trace, desk.newest_epoch()), &conditions, false),
+    };
+    let took = started.elapsed();
+    let status = response.status().as_u16();
+    desk.meters.answered(method, &route, status, took);
+    let ms = took.as_secs_f64() * 1_000.0;
+    tracing::info!(method, route, status, ms, trace, identity, "request");
+    response
+}
+
+/// Writes what the door left in the response.
+fn finish(mut response: Response, conditions: &Conditions, trace: &str, desk: &Desk) -> Response {
+    let newest = desk.newest_epoch();
+    if let Some(answer) = response.extensions_mut().remove::<Answer>() {
+        // The tag of a versioned read names its coding, so its coding may not depend on its length.
+        let is_versioned = answer.is_versioned();
+        return written(answer.write(conditions, trace, newest), conditions, is_versioned);
+    }
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        let mut answer = written(refusal.write(trace, newest), conditions, false);
+        if let Some(allow) = response.headers_mut().remove(ALLOW) {
+            answer.headers_mut().insert(ALLOW, allow);
+        }
+        return answer;
+    }
+    response
+}
+
+fn written(
+    (status, mut headers, mut body): (StatusCode, HeaderMap, Vec<u8>),
+    conditions: &Conditions,
+    always_coded: bool,
+) -> Response {
+    let worth_it = always_coded || body.len() >= LEAST_CODED_BYTES;
+    if let Some(coding) = conditions.coding.filter(|_| worth_it && !body.is_empty()) {
+        // Coding into memory does not fail; if it did, the plain body is as good.
+        if let Ok(coded) = coding.encode(&body) {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.word()));
+            body = coded;
+        }
+    }
+    if status != StatusCode::NOT_MODIFIED {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The caller's own trace id: `X-Trace-Id`, else that of `traceparent`.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=TRACE_CHARS).contains(&id.len()) && id.bytes().all(fits)
+    };
+    let parent = || {
+        let id = text("traceparent")?.split('-').nth(1)?;
+        let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_id && id.bytes().any(|byte| byte != b'0')).then_some(id)
+    };
+    text("x-trace-id").filter(plain).or_else(parent).map(str::to_owned)
+}
+
+/// The method as a label: callers may invent methods, and each would be a series of its own.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "OTHER",
+    }
+}

@@ -1,0 +1,131 @@
+//! Figures of the doors and the engine in Prometheus' text form.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::read_model::Snapshot;
+
+/// Upper bounds of the latency histogram in seconds: a hit takes microseconds, a save a disk's sync.
+const BUCKETS: [f64; 12] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+/// The figures.
+pub(crate) struct Meters {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    seconds: Family<Route, Histogram, fn() -> Histogram>,
+    epoch: Gauge,
+    clock: Gauge,
+    ready: Gauge,
+    journal_bytes: Gauge,
+    history_lag: Gauge,
+    batches: Gauge,
+    series_days: Gauge,
+    values: Family<Fate, Gauge>,
+    positions: Family<Source, Gauge>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Fate {
+    fate: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Source {
+    source: String,
+}
+
+impl Default for Meters {
+    fn default() -> Meters {
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        let mut meters = Meters {
+            registry: Registry::with_prefix("smartpulse"),
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(histogram),
+            epoch: Gauge::default(),
+            clock: Gauge::default(),
+            ready: Gauge::default(),
+            journal_bytes: Gauge::default(),
+            history_lag: Gauge::default(),
+            batches: Gauge::default(),
+            series_days: Gauge::default(),
+            values: Family::default(),
+            positions: Family::default(),
+        };
+        let registry = &mut meters.registry;
+        registry.register("http_requests", "Requests answered", meters.requests.clone());
+        registry.register("http_seconds", "Time to the answer", meters.seconds.clone());
+        registry.register("epoch", "Newest closed epoch", meters.epoch.clone());
+        registry.register("clock_seconds", "Clock of that epoch", meters.clock.clone());
+        registry.register("ready", "1 when ready", meters.ready.clone());
+        registry.register("journal_bytes", "Bytes of the journal", meters.journal_bytes.clone());
+        registry.register(
+            "history_lag_epochs",
+            "Epochs that the history store is behind",
+            meters.history_lag.clone(),
+        );
+        registry.register("batches", "Batches accepted", meters.batches.clone());
+        registry.register("series_days", "Series days held", meters.series_days.clone());
+        registry.register("values", "Values by what became of them", meters.values.clone());
+        registry.register("source_position", "Position of a source", meters.positions.clone());
+        meters
+    }
+}
+
+impl Meters {
+    /// Counts an answered request.
+    pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let route = route.to_owned();
+        let answered = Answered { method: method.to_owned(), route: route.clone(), status };
+        self.requests.get_or_create(&answered).inc();
+        self.seconds.get_or_create(&Route { route }).observe(took.as_secs_f64());
+    }
+
+    /// All figures as text, the engine's as of `snapshot`.
+    pub(crate) fn text(&self, snapshot: &Snapshot, is_ready: bool) -> String {
+        let figures = &snapshot.figures;
+        self.epoch.set(gauge(snapshot.epoch.0));
+        self.clock.set(snapshot.clock.0.div_euclid(1_000_000));
+        self.ready.set(is_ready.into());
+        self.journal_bytes.set(gauge(figures.journal_bytes));
+        self.history_lag.set(gauge(figures.history_lag_epochs));
+        self.batches.set(gauge(figures.batches));
+        self.series_days.set(gauge(snapshot.series_days() as u64));
+        let values =
+            [("saved", figures.saved), ("skipped", figures.skipped), ("refused", figures.refused)];
+        for (fate, count) in values {
+            self.values.get_or_create(&Fate { fate: fate.to_owned() }).set(gauge(count));
+        }
+        for (source, position) in &figures.sources {
+            let source = Source { source: source.clone() };
+            self.positions.get_or_create(&source).set(gauge(*position));
+        }
+        let mut page = String::new();
+        // Writing into a string cannot fail.
+        let _ = text::encode(&mut page, &self.registry);
+        page
+    }
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

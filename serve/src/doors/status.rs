@@ -1,0 +1,100 @@
+//! How the service is: status, health, metrics, and the page that says where to look.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::desk::Desk;
+use super::refusal::Refusal;
+use super::units;
+use super::words::Words;
+
+/// `GET /api/v2.0/status`
+pub(crate) async fn status(
+    State(desk): State<Arc<Desk>>,
+    uri: Uri,
+) -> Result<Answer, Refusal> {
+    let words = Words::read(&uri, &["min_epoch"])?;
+    let snapshot = desk.snapshot(words.min_epoch()?).await?;
+    let ready = desk.doors.read_model.ready();
+    let figures = &snapshot.figures;
+    let source =
+        |(name, position): &(String, u64)| json!({ "name": name, "position": position });
+    let data = json!({
+        "incarnation": desk.doors.read_model.incarnation,
+        "epoch": snapshot.epoch.0,
+        "clock": units::since(snapshot.clock),
+        "ready": ready.is_ok(),
+        "reason": ready.as_ref().as_ref().err(),
+        "counts": {
+            "batches": figures.batches,
+            "saved": figures.saved,
+            "skipped": figures.skipped,
+            "refused": figures.refused,
+            "seriesDays": snapshot.series_days(),
+        },
+        "bytes": { "journal": figures.journal_bytes },
+        "lag": { "historyEpochs": figures.history_lag_epochs },
+        "sources": figures.sources.iter().map(source).collect::<Vec<_>>(),
+        "localRoles": desk.doors.rules.local_roles,
+    });
+    Ok(Answer::current(snapshot.epoch, &without_nulls(data)))
+}
+
+/// `GET /health/live`: the process answers.
+pub(crate) async fn live() -> Answer {
+    health(StatusCode::OK, &json!({ "status": "live" }))
+}
+
+/// `GET /health/ready`: it may be sent work, or why not.
+pub(crate) async fn ready(State(desk): State<Arc<Desk>>) -> Answer {
+    match desk.doors.read_model.ready().as_ref() {
+        Ok(()) => health(StatusCode::OK, &json!({ "status": "ready" })),
+        Err(reason) => health(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &json!({ "status": "not ready", "reason": reason }),
+        ),
+    }
+}
+
+/// `GET /metrics`
+pub(crate) async fn metrics(State(desk): State<Arc<Desk>>) -> Answer {
+    let is_ready = desk.doors.read_model.ready().is_ok();
+    let text = desk.meters.text(&desk.doors.read_model.snapshot(), is_ready);
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Answer::page(StatusCode::OK, content_type, text)
+}
+
+/// `GET /`
+pub(crate) async fn page() -> Answer {
+    Answer::page(StatusCode::OK, "text/html; charset=utf-8", PAGE.to_owned())
+}
+
+const PAGE: &str = r#"<!doctype html>
+<html lang="en">
+<title>smartPulse</title>
+<h1>smartPulse forecasts</h1>
+<p>The forecast platform is running. What to look at:</p>
+<ul>
+<li><a href="/api/v2.0/status">/api/v2.0/status</a>: epoch, clock, counts</li>
+<li><a href="/api/v2.0/units">/api/v2.0/units</a>: the units</li>
+<li>/api/v2.0/production-forecast/{provider}/{unitType}/{unitNo}/forecasts/latest: what is forecast now</li>
+<li><a href="/api/v2.0/memberships">/api/v2.0/memberships</a> and <a href="/api/v2.0/locks">/api/v2.0/locks</a></li>
+<li><a href="/health/ready">/health/ready</a> and <a href="/metrics">/metrics</a></li>
+</ul>
+</html>
+"#;
+
+fn health(status: StatusCode, data: &Value) -> Answer {
+    Answer::page(status, "application/json; charset=utf-8", data.to_string())
+}
+
+fn without_nulls(mut data: Value) -> Value {
+    if let Value::Object(fields) = &mut data {
+        fields.retain(|_, value| !value.is_null());
+    }
+    data
+}

@@ -1,0 +1,77 @@
+//! Query words: names in any case and spelling (`no-details`, `noDetails`), each known to its door.
+
+use axum::extract::Query;
+use axum::http::Uri;
+use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::time::{Instant, Zone};
+
+use super::clock_text::read_time;
+use super::refusal::Refusal;
+
+/// The query words of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    /// Name as the door spells it, and value.
+    given: Vec<(&'static str, String)>,
+}
+
+impl Words {
+    /// The words of `uri`, all of them among `known`.
+    pub(crate) fn read(uri: &Uri, known: &[&'static str]) -> Result<Words, Refusal> {
+        let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri)
+            .map_err(|error| Refusal::field("query", error.body_text()))?;
+        let mut given: Vec<(&'static str, String)> = Vec::new();
+        for (name, value) in pairs.0 {
+            let Some(word) = known.iter().find(|word| plain(word) == plain(&name)) else {
+                return Err(Refusal::field(name, "is no query word of this door"));
+            };
+            if given.iter().any(|(before, _)| before == word) {
+                return Err(Refusal::field(*word, "is given twice"));
+            }
+            given.push((word, value));
+        }
+        Ok(Words { given })
+    }
+
+    /// The value of a word.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.given.iter().find(|(word, _)| *word == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All words with their values.
+    pub(crate) fn all(&self) -> &[(&'static str, String)] {
+        &self.given
+    }
+
+    /// A word that is on where it stands alone or says so.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        match self.get(name).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("" | "true" | "1") => Ok(true),
+            Some(_) => Err(Refusal::field(name, "must be true or false")),
+        }
+    }
+
+    /// A time with an offset, or local to `zone`.
+    pub(crate) fn time(&self, name: &str, zone: &Zone) -> Result<Option<Instant>, Refusal> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        // A `+` that was not escaped arrives as a blank: `2026-01-01T00:00:00 03:00`.
+        let offset = text.rfind(' ').filter(|at| *at > 11);
+        let mended =
+            offset.map(|at| format!("{}+{}", &text[..at], &text[at + 1..]));
+        let text = mended.as_deref().unwrap_or(text);
+        read_time(text, zone).map(Some).map_err(|fault| fault.refusal(name, text))
+    }
+
+    /// `min_epoch`.
+    pub(crate) fn min_epoch(&self) -> Result<Option<Epoch>, Refusal> {
+        let Some(text) = self.get("min_epoch") else { return Ok(None) };
+        let epoch = text.parse().map_err(|_| Refusal::field("min_epoch", "must be an epoch"))?;
+        Ok(Some(Epoch(epoch)))
+    }
+}
+
+/// A name without case and joints.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
+}

@@ -1,0 +1,15 @@
+//! `cargo xtask run`: the demonstration from a fresh clone.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::project::{self, Profile};
+
+/// Becomes `smartpulse`: the terminal, ctrl-c, signals and the exit code are then its own.
+pub(crate) fn run(profile: Profile, arguments: &[String]) -> Result<()> {
+    let program = project::build_smartpulse(profile)?;
+    let error = Command::new(&program).args(arguments).exec();
+    Err(error).with_context(|| format!("{} cannot be started", program.display()))
+}

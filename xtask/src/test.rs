@@ -1,0 +1,51 @@
+//! `cargo xtask test`: the tests of the oracle, then those of the workspace, with what they need.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::{project, python};
+
+const ORACLE: &str = "pipeline/tests/oracle";
+
+/// Runs everything even where something fails, cargo last, so that its result lines end the output.
+pub(crate) fn test(arguments: &[String]) -> Result<()> {
+    let datasets = datasets()?;
+    let python = python::environment()?;
+
+    let mut oracle = Command::new(&python);
+    oracle.current_dir(project::root()).args(["-m", "unittest", "discover", "-s", ORACLE]);
+    let mut workspace = project::cargo()?;
+    workspace.args(["test", "--workspace"]).args(arguments);
+
+    let mut failed = Vec::new();
+    for (name, mut command) in [("the oracle's own tests", oracle), ("cargo test", workspace)] {
+        eprintln!("xtask: {name}");
+        let status = command
+            .env("SMARTPULSE_PYTHON", &python)
+            .env("SMARTPULSE_DATASETS", &datasets)
+            .status()
+            .with_context(|| format!("{name} cannot be started"))?;
+        if !status.success() {
+            failed.push(format!("{name} ({status})"));
+        }
+    }
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// The folder of the public data sets: SMARTPULSE_DATASETS, else the one beside the clone.
+fn datasets() -> Result<PathBuf> {
+    let given = env::var_os("SMARTPULSE_DATASETS").map(PathBuf::from);
+    let folder = given.unwrap_or_else(|| project::root().join("../shared/datasets"));
+    folder.canonicalize().with_context(|| {
+        format!(
+            "the data sets are not in {}: name their folder in SMARTPULSE_DATASETS",
+            folder.display()
+        )
+    })
+}
