@@ -14,7 +14,7 @@ use crate::engine::{Base, Engine, LiveDay};
 use crate::folder::DataFolder;
 use crate::history::tail::Archive;
 use crate::history::{History, HistoryError};
-use crate::journal;
+use crate::journal::{self, Survey};
 use crate::picture::{AsOf, Picture, Selection};
 use crate::recovery::RecoveryError;
 use crate::snapshot::{self, SnapshotError};
@@ -53,7 +53,7 @@ pub fn check(
     workers: usize,
     mut progress: impl FnMut(Epoch, Epoch),
 ) -> Result<Findings, RecoveryError> {
-    let mut findings = Findings { epoch: journal::verify(&folder.journal(), folder.incarnation)?, ..Findings::default() };
+    let mut findings = Findings { epoch: Survey::read(&folder.journal(), folder.incarnation)?.newest(), ..Findings::default() };
     let store = History::open(&folder.history())?;
     let applied = store.applied()?;
     if applied > findings.epoch {

@@ -77,6 +77,8 @@ impl DataFolder {
             if foreign || !create {
                 return Err(FolderError::NotADataFolder { path: path.to_owned() });
             }
+        } else {
+            read_format(path, &format_path)?;
         }
         let lock = OpenOptions::new()
             .create(true)
@@ -95,12 +97,7 @@ impl DataFolder {
                 .map_err(|source| FolderError::DamagedFormat { path: path.to_owned(), source })?;
             write_whole(&format_path, &text).map_err(fault("writing the format"))?;
         }
-        let text = fs::read(&format_path).map_err(fault("reading the format"))?;
-        let format: Format = serde_json::from_slice(&text)
-            .map_err(|source| FolderError::DamagedFormat { path: path.to_owned(), source })?;
-        if format.version > FORMAT_VERSION {
-            return Err(FolderError::NewerVersion { path: path.to_owned(), found: format.version });
-        }
+        let format = read_format(path, &format_path)?;
         Ok(DataFolder { path: path.to_owned(), incarnation: format.incarnation, _lock: lock })
     }
 
@@ -127,6 +124,23 @@ impl DataFolder {
     pub fn spill(&self) -> PathBuf {
         self.path.join("spill")
     }
+}
+
+/// Reads the format file; of a newer one only the version.
+fn read_format(path: &Path, format_path: &Path) -> Result<Format, FolderError> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let text = fs::read(format_path).map_err(|source| {
+        FolderError::Io { path: path.to_owned(), action: "reading the format", source }
+    })?;
+    let damaged = |source| FolderError::DamagedFormat { path: path.to_owned(), source };
+    let Version { version } = serde_json::from_slice(&text).map_err(damaged)?;
+    if version > FORMAT_VERSION {
+        return Err(FolderError::NewerVersion { path: path.to_owned(), found: version });
+    }
+    serde_json::from_slice(&text).map_err(damaged)
 }
 
 /// Writes a file so that a reader, also after a power cut, sees all of it or none: a new file, synced,

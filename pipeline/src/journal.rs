@@ -20,7 +20,8 @@ use uuid::Uuid;
 use crate::failpoint::{self, Failpoint};
 use crate::folder::sync_parent;
 pub use record::RecordError;
-use segment::{SEGMENT_HEADER, Tail};
+use segment::SEGMENT_HEADER;
+pub use segment::Tail;
 
 /// Size at which a new segment begins: small enough to be read at once, large enough to be few.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -51,11 +52,123 @@ pub enum JournalError {
     #[error("journal {path}: sync failed; what is durable is unknown, the process must stop")]
     SyncFailed { path: PathBuf, source: io::Error },
     /// A record is damaged, and it is not the tail of a write that was cut off.
-    #[error("journal {path}: the record at byte {offset} is damaged ({problem}); later records follow it")]
+    #[error("journal {path}: damaged at byte {offset}: {problem}")]
     Damaged { path: PathBuf, offset: u64, problem: RecordError },
+    /// A newer release wrote a record.
+    #[error(
+        "journal {path}: the record at byte {offset} has version {found}; this release reads version {}",
+        record::VERSION
+    )]
+    NewerVersion { path: PathBuf, offset: u64, found: u8 },
     /// A segment belongs elsewhere or is out of order.
     #[error("journal {path}: {problem}")]
     Misplaced { path: PathBuf, problem: String },
+}
+
+/// A journal as it was found: read whole, nothing changed.
+#[derive(Debug)]
+pub struct Survey {
+    folder: PathBuf,
+    incarnation: Uuid,
+    segments: Vec<(Epoch, PathBuf)>,
+    /// A last segment whose header was never completed: it holds nothing, the crash came while it began.
+    unborn: Option<PathBuf>,
+    newest: Epoch,
+    length: u64,
+    earlier_bytes: u64,
+    torn: Option<Tail>,
+}
+
+impl Survey {
+    /// Reads every record of the journal in `folder`.
+    ///
+    /// # Errors
+    /// [`JournalError`] where a record other than the tail is damaged.
+    pub fn read(folder: &Path, incarnation: Uuid) -> Result<Survey, JournalError> {
+        let mut segments = segment::list(folder)?;
+        let mut unborn = None;
+        if let Some((_, path)) = segments.last()
+            && segment::is_unborn(path)?
+        {
+            unborn = segments.pop().map(|(_, path)| path);
+        }
+        let newest = Epoch(segments.first().map_or(0, |(first, _)| first.0.saturating_sub(1)));
+        let folder = folder.to_owned();
+        let (length, earlier_bytes, torn) = (0, 0, None);
+        let mut survey =
+            Survey { folder, incarnation, segments, unborn, newest, length, earlier_bytes, torn };
+        for (index, (first, path)) in survey.segments.iter().enumerate() {
+            // A segment begins only when all before it is durable: only the very last can be torn.
+            let is_last = index + 1 == survey.segments.len() && survey.unborn.is_none();
+            if first.0 != survey.newest.0 + 1 {
+                let problem = format!(
+                    "it begins with epoch {}, but what stands before it ends with {}: a segment is missing",
+                    first.0, survey.newest.0
+                );
+                return Err(JournalError::Misplaced { path: path.clone(), problem });
+            }
+            survey.earlier_bytes += survey.length;
+            let scan = segment::scan(path, incarnation, survey.newest, is_last)?;
+            (survey.newest, survey.length, survey.torn) = (scan.newest, scan.good_bytes, scan.torn);
+        }
+        Ok(survey)
+    }
+
+    /// The newest epoch that can be read; 0 when there is none.
+    #[must_use]
+    pub fn newest(&self) -> Epoch {
+        self.newest
+    }
+
+    /// What stands behind the newest epoch and cannot be read.
+    #[must_use]
+    pub fn torn(&self) -> Option<&Tail> {
+        self.torn.as_ref()
+    }
+
+    /// The same with the segment it stands in.
+    #[must_use]
+    pub fn torn_in(&self) -> Option<(PathBuf, Tail)> {
+        let (_, path) = self.segments.last()?;
+        Some((path.clone(), self.torn.clone()?))
+    }
+
+    /// Opens the journal for appending, dropping what is torn.
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub fn open(self) -> Result<Journal, JournalError> {
+        self.open_with(SEGMENT_BYTES)
+    }
+
+    fn open_with(self, segment_bytes: u64) -> Result<Journal, JournalError> {
+        let Survey { folder, incarnation, segments, unborn, newest, length, earlier_bytes, torn } = self;
+        let io = |action| {
+            let path = folder.clone();
+            move |source| JournalError::Io { path, action, source }
+        };
+        fs::create_dir_all(&folder).map_err(io("creating"))?;
+        sync_parent(&folder).map_err(io("syncing"))?;
+        if let Some(path) = unborn {
+            fs::remove_file(&path).map_err(io("removing an empty segment"))?;
+            sync_parent(&path).map_err(io("syncing"))?;
+        }
+        let (file, length) = match segments.last() {
+            Some((_, path)) => {
+                (OpenOptions::new().append(true).open(path).map_err(io("opening"))?, length)
+            }
+            None => (segment::begin(&folder, Epoch(newest.0 + 1), incarnation)?, SEGMENT_HEADER as u64),
+        };
+        let dropping = io("dropping the torn tail");
+        let record = Vec::new();
+        let mut journal =
+            Journal { folder, incarnation, file, length, newest, earlier_bytes, segment_bytes, record };
+        if torn.is_some() {
+            journal.take_back().map_err(dropping)?;
+            journal.sync()?;
+        }
+        Ok(journal)
+    }
 }
 
 impl Journal {
@@ -73,54 +186,9 @@ impl Journal {
         incarnation: Uuid,
         segment_bytes: u64,
     ) -> Result<(Journal, Option<Tail>), JournalError> {
-        let io = |action| {
-            move |source| JournalError::Io { path: folder.to_owned(), action, source }
-        };
-        fs::create_dir_all(folder).map_err(io("creating"))?;
-        sync_parent(folder).map_err(io("syncing"))?;
-        let mut segments = segment::list(folder)?;
-        // A segment whose header was never completed holds nothing: the crash came while it began.
-        if let Some((_, path)) = segments.last()
-            && segment::is_unborn(path)?
-        {
-            fs::remove_file(path).map_err(io("removing an empty segment"))?;
-            sync_parent(path).map_err(io("syncing"))?;
-            segments.pop();
-        }
-        let mut newest = Epoch(segments.first().map_or(0, |(first, _)| first.0.saturating_sub(1)));
-        let mut torn = None;
-        let mut earlier_bytes = 0;
-        let mut length = 0;
-        for (index, (_, path)) in segments.iter().enumerate() {
-            let is_last = index + 1 == segments.len();
-            earlier_bytes += length;
-            let scan = segment::scan(path, incarnation, newest, is_last)?;
-            (newest, length, torn) = (scan.newest, scan.good_bytes, scan.torn);
-        }
-        let mut journal = match segments.last() {
-            Some((_, path)) => Journal {
-                folder: folder.to_owned(),
-                incarnation,
-                file: OpenOptions::new().append(true).open(path).map_err(io("opening"))?,
-                length,
-                newest,
-                earlier_bytes,
-                segment_bytes,
-                record: Vec::new(),
-            },
-            None => {
-                let file = segment::begin(folder, Epoch(1), incarnation)?;
-                let length = SEGMENT_HEADER as u64;
-                let record = Vec::new();
-                let folder = folder.to_owned();
-                Journal { folder, incarnation, file, length, newest, earlier_bytes, segment_bytes, record }
-            }
-        };
-        if torn.is_some() {
-            journal.take_back().map_err(io("dropping the torn tail"))?;
-            journal.sync()?;
-        }
-        Ok((journal, torn))
+        let survey = Survey::read(folder, incarnation)?;
+        let torn = survey.torn().cloned();
+        Ok((survey.open_with(segment_bytes)?, torn))
     }
 
     /// The newest epoch in the journal; 0 when it is empty.
@@ -204,23 +272,6 @@ impl Journal {
     }
 }
 
-/// Verifies every record of every segment and gives the newest epoch. Nothing is changed.
-///
-/// # Errors
-/// [`JournalError`] where a record is damaged; a torn tail is none.
-pub fn verify(folder: &Path, incarnation: Uuid) -> Result<Epoch, JournalError> {
-    let segments = segment::list(folder)?;
-    let mut newest = Epoch(segments.first().map_or(0, |(first, _)| first.0.saturating_sub(1)));
-    for (index, (_, path)) in segments.iter().enumerate() {
-        let is_last = index + 1 == segments.len();
-        if is_last && segment::is_unborn(path)? {
-            break;
-        }
-        newest = segment::scan(path, incarnation, newest, is_last)?.newest;
-    }
-    Ok(newest)
-}
-
 /// Reads the ticks after `after`, in order. Nothing is changed.
 ///
 /// # Errors
@@ -229,7 +280,7 @@ pub fn read_after(
     folder: &Path,
     incarnation: Uuid,
     after: Epoch,
-) -> Result<impl Iterator<Item = Result<Tick, JournalError>>, JournalError> {
+) -> Result<impl Iterator<Item = Result<Tick, JournalError>> + use<>, JournalError> {
     let mut segments = segment::list(folder)?;
     let begins = segments.partition_point(|(first, _)| first.0 <= after.0 + 1);
     if begins == 0 && !segments.is_empty() {

@@ -2,6 +2,8 @@
 //! epoch boundaries, each decision compared with the digest the journal remembers.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -15,7 +17,7 @@ use crate::engine::{Base, Engine, EngineError};
 use crate::folder::DataFolder;
 use crate::history::tail::Archive;
 use crate::history::{History, HistoryError};
-use crate::journal::{self, Journal, JournalError};
+use crate::journal::{self, Journal, JournalError, Survey, Tail};
 use crate::snapshot::{self, SnapshotError};
 
 /// Why a folder cannot be recovered. Nothing in it was changed but a torn tail of the journal.
@@ -35,10 +37,21 @@ pub enum RecoveryError {
     Engine(#[from] EngineError),
     /// The journal ends before what was made from it: acknowledged ticks are missing.
     #[error(
-        "the journal ends at epoch {}, but {what} holds epoch {}: acknowledged changes are missing",
+        "the journal ends at epoch {}, but {what} holds epoch {}: acknowledged changes are missing{behind}",
         .journal.0, .found.0
     )]
-    JournalTooShort { journal: Epoch, what: &'static str, found: Epoch },
+    JournalTooShort { journal: Epoch, what: &'static str, found: Epoch, behind: Behind },
+}
+
+/// What stands behind the end of the journal and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind(Option<(PathBuf, Tail)>);
+
+impl fmt::Display for Behind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((path, Tail { offset, bytes, problem })) = &self.0 else { return Ok(()) };
+        write!(formatter, "; {} holds {bytes} bytes from byte {offset} on: {problem}", path.display())
+    }
 }
 
 /// A folder brought back to life.
@@ -65,21 +78,33 @@ pub fn recover(
     read_model: &Arc<ReadModel>,
     mut progress: impl FnMut(Epoch, Epoch),
 ) -> Result<Recovered, RecoveryError> {
-    let (journal, torn) = Journal::open(&folder.journal(), folder.incarnation)?;
-    if let Some(tail) = torn {
-        warn!(offset = tail.offset, bytes = tail.bytes, "dropped a record that was being written");
+    // Whatever is wrong is found before anything is changed.
+    let survey = Survey::read(&folder.journal(), folder.incarnation)?;
+    let newest = survey.newest();
+    let snapshots = snapshot::list(&folder.snapshots())?;
+    for (epoch, path) in &snapshots {
+        too_short(&survey, "a snapshot", *epoch)?;
+        snapshot::refuse_newer(path)?;
     }
-    let newest = journal.newest();
     let store = History::open(&folder.history())?;
     let applied = store.applied()?;
-    too_short(newest, "the history store", applied)?;
-    let (base, live) = newest_snapshot(folder, newest, applied)?;
+    too_short(&survey, "the history store", applied)?;
+    let (base, live) = newest_snapshot(&snapshots, applied)?;
     let snapshot_epoch = base.epoch;
+    let ticks = journal::read_after(&folder.journal(), folder.incarnation, snapshot_epoch)?;
+    if let Some(tail) = survey.torn() {
+        warn!(
+            offset = tail.offset, bytes = tail.bytes, problem = %tail.problem,
+            "dropped a record that was being written"
+        );
+    }
+    let journal = survey.open()?;
+    snapshot::sweep(&folder.snapshots())?;
     let (archive, writer) = Archive::start(store);
     let mut engine = Engine::restore(base, live, workers, archive, Arc::clone(read_model))?;
     let mut digests: BTreeMap<Epoch, [u8; 16]> = BTreeMap::new();
     let mut due = waiting(read_model);
-    for tick in journal::read_after(&folder.journal(), folder.incarnation, snapshot_epoch)? {
+    for tick in ticks {
         let tick = tick?;
         for (epoch, remembered) in &tick.digests {
             match digests.remove(epoch) {
@@ -116,17 +141,15 @@ fn waiting(read_model: &ReadModel) -> Vec<smartpulse_operators::time::Instant> {
 
 /// The newest readable snapshot that is not later than what the history store holds.
 fn newest_snapshot(
-    folder: &DataFolder,
-    journal: Epoch,
+    snapshots: &[(Epoch, PathBuf)],
     applied: Epoch,
 ) -> Result<(Base, Vec<crate::engine::LiveDay>), RecoveryError> {
-    for (epoch, path) in snapshot::list(&folder.snapshots())? {
-        too_short(journal, "a snapshot", epoch)?;
-        if epoch > applied {
+    for (epoch, path) in snapshots {
+        if *epoch > applied {
             warn!(snapshot = epoch.0, history = applied.0, "the history store lost its tail; going further back");
             continue;
         }
-        match snapshot::read(&path) {
+        match snapshot::read(path) {
             Ok(found) => return Ok(found),
             Err(problem @ SnapshotError::NewerVersion { .. }) => return Err(problem.into()),
             Err(problem) => warn!(%problem, "an older snapshot is used"),
@@ -135,6 +158,11 @@ fn newest_snapshot(
     Ok((Base::default(), Vec::new()))
 }
 
-fn too_short(journal: Epoch, what: &'static str, found: Epoch) -> Result<(), RecoveryError> {
-    if found > journal { Err(RecoveryError::JournalTooShort { journal, what, found }) } else { Ok(()) }
+fn too_short(survey: &Survey, what: &'static str, found: Epoch) -> Result<(), RecoveryError> {
+    let journal = survey.newest();
+    if found <= journal {
+        return Ok(());
+    }
+    let behind = Behind(survey.torn_in());
+    Err(RecoveryError::JournalTooShort { journal, what, found, behind })
 }

@@ -63,25 +63,40 @@ struct Day {
     pending: Vec<(Sequence, u16, Vec<i64>)>,
 }
 
-/// Snapshots in `folder`, newest first.
+/// Snapshots in `folder`, newest first. Nothing is changed.
 ///
 /// # Errors
 /// [`SnapshotError::Io`].
 pub fn list(folder: &Path) -> Result<Vec<(Epoch, PathBuf)>, SnapshotError> {
-    let io = |source| SnapshotError::Io { path: folder.to_owned(), action: "listing", source };
-    fs::create_dir_all(folder).map_err(io)?;
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        let name = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        match name.filter(|_| path.extension().is_some_and(|end| end == "snapshot")) {
-            Some(epoch) => found.push((Epoch(epoch), path)),
-            // What a crash left half written.
-            None => fs::remove_file(&path).map_err(io)?,
-        }
-    }
+    let mut found: Vec<(Epoch, PathBuf)> =
+        files(folder)?.into_iter().filter_map(|path| Some((epoch_of(&path)?, path))).collect();
     found.sort_by(|one, other| other.cmp(one));
     Ok(found)
+}
+
+/// Removes what a crash left half written.
+///
+/// # Errors
+/// [`SnapshotError::Io`].
+pub fn sweep(folder: &Path) -> Result<(), SnapshotError> {
+    for path in files(folder)?.into_iter().filter(|path| epoch_of(path).is_none()) {
+        fs::remove_file(&path).map_err(|source| SnapshotError::Io { path, action: "sweeping", source })?;
+    }
+    Ok(())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, SnapshotError> {
+    let io = |source| SnapshotError::Io { path: folder.to_owned(), action: "listing", source };
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let entries = fs::read_dir(folder).map_err(io)?;
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(io)).collect()
+}
+
+fn epoch_of(path: &Path) -> Option<Epoch> {
+    let epoch = path.file_stem()?.to_str()?.parse().ok()?;
+    path.extension().is_some_and(|end| end == "snapshot").then_some(Epoch(epoch))
 }
 
 /// Writes the snapshot of `base`, whose live series days `published` shows, and drops old ones.
@@ -151,23 +166,43 @@ fn pack(series_day: SeriesDay, block: &DayBlock) -> Day {
     }
 }
 
+/// Refuses a snapshot of a newer release, whose frames may be of another form; damage is left to [`read`].
+///
+/// # Errors
+/// [`SnapshotError::NewerVersion`].
+pub fn refuse_newer(path: &Path) -> Result<(), SnapshotError> {
+    /// Length of the first frame, its kind and the version.
+    const HEAD: u64 = 8 + 5 + 5;
+    let mut head = Vec::new();
+    if content(path)?.take(HEAD).read_to_end(&mut head).is_err() {
+        return Ok(());
+    }
+    let words = head.get(8..).map(postcard::take_from_bytes::<(u32, u32)>);
+    match words {
+        Some(Ok(((0, found), _))) if found > VERSION => {
+            Err(SnapshotError::NewerVersion { path: path.to_owned(), found })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn content(path: &Path) -> Result<impl Read + use<>, SnapshotError> {
+    let io = |source| SnapshotError::Io { path: path.to_owned(), action: "opening", source };
+    let file = File::open(path).map_err(io)?;
+    zstd::Decoder::new(file).map(BufReader::new).map_err(io)
+}
+
 /// Reads a snapshot.
 ///
 /// # Errors
 /// [`SnapshotError`].
 pub fn read(path: &Path) -> Result<(Base, Vec<LiveDay>), SnapshotError> {
+    refuse_newer(path)?;
     let damaged = |problem: String| SnapshotError::Damaged { path: path.to_owned(), problem };
-    let file = File::open(path)
-        .map_err(|source| SnapshotError::Io { path: path.to_owned(), action: "opening", source })?;
-    let mut input = zstd::Decoder::new(file)
-        .map(BufReader::new)
-        .map_err(|source| SnapshotError::Io { path: path.to_owned(), action: "opening", source })?;
+    let mut input = content(path)?;
     let mut next = || get::<Frame>(&mut input).map_err(|problem| damaged(problem.to_string()));
     let base = match next()? {
         Frame::Begin { version: VERSION, base } => *base,
-        Frame::Begin { version, .. } => {
-            return Err(SnapshotError::NewerVersion { path: path.to_owned(), found: version });
-        }
         _ => return Err(damaged("it does not begin with its base".to_owned())),
     };
     let mut batches: HashMap<Sequence, Arc<Batch>, FixedState> = HashMap::default();

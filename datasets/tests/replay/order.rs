@@ -115,6 +115,10 @@ fn progress_grows_to_its_total() {
     let mut changes = folder.open().unwrap();
     let mut before = changes.progress();
     assert!(before.done == 0 && before.total > 0);
+    // The stream may be read on one thread and watched from another.
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&changes);
+    is_send(&changes.meter());
     while changes.next().is_some() {
         assert!(changes.progress().done >= before.done);
         before = changes.progress();

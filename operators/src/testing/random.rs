@@ -78,10 +78,13 @@ pub(crate) fn setup() -> impl Strategy<Value = (Vec<usize>, Setup)> {
 }
 
 fn build(raw: Vec<Raw>) -> Vec<Step> {
-    let known = |unit| Act::State(Change::Unit(unit_version(unit, Instant::MIN, None)));
+    let since = |from| move |unit: &Unit| Act::State(Change::Unit(unit_version(*unit, from, None)));
     let mut now = midnight().plus_minutes(6 * 60);
+    let tomorrow = midnight().plus_minutes(24 * 60);
+    let known = UNITS[..3].iter().map(since(Instant::MIN));
+    let unknown_today = UNITS[3..].iter().map(since(tomorrow));
     let mut steps: Vec<Step> =
-        UNITS[..3].iter().map(|unit| Step { at: now, act: known(*unit) }).collect();
+        known.chain(unknown_today).map(|act| Step { at: now, act }).collect();
     let mut sequence = 0;
     for (minutes, act) in raw {
         now = now.plus_minutes(minutes);

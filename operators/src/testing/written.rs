@@ -1,5 +1,5 @@
 //! Steps written in the language of scripts, so that what the property test finds can be pasted into a
-//! `check`.
+//! `check`. Options that only one curve of a save has are written for all of it.
 
 use std::fmt::{Debug, Formatter, Result};
 
@@ -111,4 +111,22 @@ fn statement(change: &Change) -> (String, Vec<String>) {
 
 fn unit(unit: Unit) -> String {
     format!("{}{}", unit.unit_type.word(), unit.unit_no)
+}
+
+#[test]
+fn what_is_written_reads_the_same() {
+    let lines = [
+        "00:00 unit PP1 | from 13:00, installed 10.5",
+        "00:00 member PP1 CMP7 | from 24:00, to 48:00, deleted",
+        "00:00 property PP1 market EPIAS",
+        "00:00 lock 1 PP1 12:00..14:00 | expires 10:00, released 09:00",
+        "00:00 rules 60 120",
+        "08:00 save b1 PP1/60 12:00 = 5 . null 7; PP1/15 -01:45 = -1 | after 09:00, skip, path CMP7",
+        "09:00 save b2 PP1/60 12:00 = 5 | gates, limits, locks, past role, by FinalForecast, actual",
+        "09:00 withdraw b1 | locks",
+        "10:00 clock",
+    ];
+    let steps = super::script::Script::read(&lines.join("\n")).parts.concat();
+    let written: Vec<String> = steps.iter().map(|step| format!("{step:?}")).collect();
+    assert_eq!(written, lines);
 }

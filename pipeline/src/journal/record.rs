@@ -8,7 +8,7 @@ use thiserror::Error;
 /// Bytes before the payload.
 pub(super) const HEADER: usize = 4 + 4 + 8 + 1;
 /// Version of the payload's form.
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 /// Longest payload: one save of a replay may be large, but a length beyond this is damage.
 const MAX_PAYLOAD: usize = 1 << 30;
 
@@ -65,6 +65,11 @@ pub(super) fn verify(bytes: &[u8]) -> Result<(Epoch, usize), RecordError> {
     let mut epoch = [0; 8];
     epoch.copy_from_slice(&record[8..16]);
     Ok((Epoch(u64::from_le_bytes(epoch)), record.len()))
+}
+
+/// The version of a verified record that a newer release wrote.
+pub(super) fn newer_version(record: &[u8]) -> Option<u8> {
+    Some(record[HEADER - 1]).filter(|version| *version > VERSION)
 }
 
 /// The tick in a verified record.

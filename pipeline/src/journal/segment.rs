@@ -25,6 +25,8 @@ pub struct Tail {
     pub offset: u64,
     /// Bytes dropped.
     pub bytes: u64,
+    /// Why it is no record.
+    pub problem: RecordError,
 }
 
 /// What a scan of a segment found.
@@ -38,6 +40,9 @@ pub(super) struct Scan {
 pub(super) fn list(folder: &Path) -> Result<Vec<(Epoch, PathBuf)>, JournalError> {
     let io = |source| JournalError::Io { path: folder.to_owned(), action: "listing", source };
     let mut segments = Vec::new();
+    if !folder.exists() {
+        return Ok(segments);
+    }
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         let name = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
@@ -91,6 +96,10 @@ pub(super) fn scan(
     while offset < bytes.len() {
         match record::verify(&bytes[offset..]) {
             Ok((epoch, length)) => {
+                if let Some(found) = record::newer_version(&bytes[offset..]) {
+                    let offset = offset as u64;
+                    return Err(JournalError::NewerVersion { path: path.to_owned(), offset, found });
+                }
                 if epoch.0 != newest.0 + 1 {
                     let problem = format!("epoch {} follows epoch {}", epoch.0, newest.0);
                     return Err(JournalError::Misplaced { path: path.to_owned(), problem });
@@ -103,7 +112,8 @@ pub(super) fn scan(
                     let offset = offset as u64;
                     return Err(JournalError::Damaged { path: path.to_owned(), offset, problem });
                 }
-                let torn = Tail { offset: offset as u64, bytes: (bytes.len() - offset) as u64 };
+                let bytes = (bytes.len() - offset) as u64;
+                let torn = Tail { offset: offset as u64, bytes, problem };
                 return Ok(Scan { newest, good_bytes: offset as u64, torn: Some(torn) });
             }
         }

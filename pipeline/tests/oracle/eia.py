@@ -14,6 +14,7 @@ import argparse
 import gzip
 import hashlib
 import json
+import os
 import sys
 from array import array
 from collections import Counter
@@ -30,7 +31,7 @@ from quantity import (
     show_instant,
 )
 
-DATASETS = "/work/shared/datasets/eia930_vintages"
+DATASETS = Path(os.environ.get("SMARTPULSE_DATASETS", "../shared/datasets")) / "eia930_vintages"
 QUERIED = {
     "2019": read_instant("2019-09-10T00:00:00Z"),
     "2020": read_instant("2020-09-28T00:00:00Z"),

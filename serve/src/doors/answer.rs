@@ -219,8 +219,7 @@ impl Refusal {
         }
         let mut additional = self.additional();
         additional.insert("epoch".to_owned(), json!(newest.0));
-        let body =
-            envelope(self.status(), &self.to_string(), Some(trace), &additional, None);
+        let body = envelope(self.status(), &self.to_string(), Some(trace), &additional, None);
         (self.status(), headers, body)
     }
 }

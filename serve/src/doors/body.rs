@@ -62,8 +62,8 @@ impl FromRequest<Arc<Desk>> for Posted {
             }
             hash.finalize().into()
         };
-        let idempotency = key
-            .map(|key| Idempotency { scope: scope(key), body: Sha256::digest(&body).into() });
+        let idempotency =
+            key.map(|key| Idempotency { scope: scope(key), body: Sha256::digest(&body).into() });
         Ok(Posted { body, idempotency, call })
     }
 }

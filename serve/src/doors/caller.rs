@@ -22,7 +22,11 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// The caller of a request with these headers.
-    pub(crate) fn admit(headers: &HeaderMap, uri: &Uri, rules: &DoorRules) -> Result<Caller, Refusal> {
+    pub(crate) fn admit(
+        headers: &HeaderMap,
+        uri: &Uri,
+        rules: &DoorRules,
+    ) -> Result<Caller, Refusal> {
         let host = loopback_host(headers, uri)?;
         refuse_foreign_origin(headers, &host)?;
         let Some(authorization) = headers.get(AUTHORIZATION) else {
@@ -58,11 +62,14 @@ fn same(given: &str, token: &str) -> bool {
 fn loopback_host(headers: &HeaderMap, uri: &Uri) -> Result<Authority, Refusal> {
     let mut hosts = headers.get_all(HOST).iter().map(|value| value.to_str().ok());
     let named = match (hosts.next(), hosts.next()) {
-        (Some(_), Some(_)) => return Err(Refusal::BadHeader("there is more than one Host".to_owned())),
+        (Some(_), Some(_)) => {
+            return Err(Refusal::BadHeader("there is more than one Host".to_owned()));
+        }
         (Some(host), None) => host.and_then(|host| host.trim().parse::<Authority>().ok()),
         (None, _) => uri.authority().cloned(),
     };
-    let host = named.ok_or_else(|| Refusal::BadHeader("the Host is missing or no name".to_owned()))?;
+    let host =
+        named.ok_or_else(|| Refusal::BadHeader("the Host is missing or no name".to_owned()))?;
     if is_loopback(&host) {
         return Ok(host);
     }
@@ -78,7 +85,8 @@ fn is_loopback(authority: &Authority) -> bool {
 fn refuse_foreign_origin(headers: &HeaderMap, host: &Authority) -> Result<(), Refusal> {
     for origin in headers.get_all(ORIGIN) {
         let own = origin.to_str().ok().and_then(|text| {
-            let authority = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+            let authority =
+                text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
             let authority = authority.parse::<Authority>().ok()?;
             Some(is_loopback(&authority) && authority.port_u16() == host.port_u16())
         });

@@ -66,7 +66,11 @@ pub(crate) fn read_time(text: &str, zone: &Zone) -> Result<Instant, TimeFault> {
         return Ok(instant);
     }
     let civil = CivilTime::parse(text).ok_or(TimeFault::Unreadable)?;
-    zone.instant(civil).map_err(TimeFault::Local)
+    zone.instant(civil).map_err(|error| {
+        // At the ends of the calendar a local time exists, but no instant for it.
+        let year = text.trim().parse::<jiff::civil::DateTime>().map_or(0, |civil| civil.year());
+        if (1..9_999).contains(&year) { TimeFault::Local(error) } else { TimeFault::Unreadable }
+    })
 }
 
 /// The zone of `unit`, or the default where it is not known or names none that exists.

@@ -23,7 +23,8 @@ impl Coding {
     /// The coding the caller prefers, zstd where it does not care; none: as it is.
     pub(crate) fn accepted(headers: &HeaderMap) -> Option<Coding> {
         let mut best: (u32, Option<Coding>) = (0, None);
-        let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        let values =
+            headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
         for choice in values.flat_map(|value| value.split(',')) {
             let (name, weight) = choice.split_once(';').unwrap_or((choice, "q=1"));
             let coding = match name.trim().to_ascii_lowercase().as_str() {

@@ -49,9 +49,7 @@ impl CurveText {
         text.push_str(&format!(
             r#"{{"unitType":"{unit_type}","unitNo":{unit_no},"providerKey":{provider},"#
         ));
-        text.push_str(&format!(
-            r#""period":{period},"measureUnit":"{measure}","predictions":["#
-        ));
+        text.push_str(&format!(r#""period":{period},"measureUnit":"{measure}","predictions":["#));
         let mut tail: (Option<&Arc<Batch>>, String) = (None, String::new());
         for (index, row) in rows.iter().enumerate() {
             if tail.0.is_none_or(|batch| !Arc::ptr_eq(batch, row.shown)) {

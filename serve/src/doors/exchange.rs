@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::header::{ALLOW, CONTENT_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -91,10 +91,13 @@ fn written(
             body = coded;
         }
     }
-    if status != StatusCode::NOT_MODIFIED {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-    }
-    let mut response = Response::new(Body::from(body));
+    let body = if status == StatusCode::NOT_MODIFIED {
+        // A length of zero would be a statement on the copy the caller holds; a stream has none.
+        Body::from_stream(Body::empty().into_data_stream())
+    } else {
+        Body::from(body)
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response

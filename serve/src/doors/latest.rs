@@ -77,12 +77,7 @@ struct Range {
     follows_clock: bool,
 }
 
-async fn read(
-    desk: &Desk,
-    call: &Call,
-    wanted: Wanted,
-    words: &Words,
-) -> Result<Answer, Refusal> {
+async fn read(desk: &Desk, call: &Call, wanted: Wanted, words: &Words) -> Result<Answer, Refusal> {
     refuse_what_comes_later(&wanted, words)?;
     let period = words.get("period").map(period).transpose()?;
     let text = curve_text(words)?;
@@ -122,7 +117,9 @@ async fn read(
 fn refuse_what_comes_later(wanted: &Wanted, words: &Words) -> Result<(), Refusal> {
     let own = words.flag("own")?;
     if wanted.unit.unit_type != UnitType::PowerPlant && !own {
-        return Err(Refusal::NotYetMaintained("the total of a company or group (own=true reads its own series)"));
+        return Err(Refusal::NotYetMaintained(
+            "the total of a company or group (own=true reads its own series)",
+        ));
     }
     for (word, what) in [("known_at", "a read at known_at"), ("at_epoch", "a read at_epoch")] {
         if words.get(word).is_some() {
@@ -152,7 +149,8 @@ fn curve_text(words: &Words) -> Result<CurveText, Refusal> {
         Measure::parse(text).ok_or_else(|| Refusal::coded("MEASURE_UNIT", "measure-unit", rule))
     });
     let clock = words.get("zone").map(|name| {
-        ClockText::in_zone(name).ok_or_else(|| Refusal::field("zone", format!("`{name}` is no IANA zone")))
+        ClockText::in_zone(name)
+            .ok_or_else(|| Refusal::field("zone", format!("`{name}` is no IANA zone")))
     });
     Ok(CurveText {
         measure: measure.transpose()?.unwrap_or_default(),
@@ -235,10 +233,8 @@ fn tag(
     hash.update(desk.doors.read_model.incarnation.as_bytes());
     // Lengths before texts, so that no two requests read alike.
     let shape = (wanted.kind.word(), wanted.unit, &wanted.provider, range.from, range.to);
-    let shaping: Vec<_> = ["no-details", "measure-unit", "zone"]
-        .iter()
-        .map(|word| words.get(word))
-        .collect();
+    let shaping: Vec<_> =
+        ["no-details", "measure-unit", "zone"].iter().map(|word| words.get(word)).collect();
     hash.update(format!("{shape:?}{shaping:?}").as_bytes());
     let mut bytes = Vec::new();
     for ((_, stored), rows) in series.iter().zip(curves) {

@@ -39,19 +39,15 @@ pub(crate) async fn list(
 }
 
 /// `POST {unitType, unitNo, from, to, reason, expires?}`
-pub(crate) async fn set(
-    State(desk): State<Arc<Desk>>,
-    posted: Posted,
-) -> Result<Answer, Refusal> {
+pub(crate) async fn set(State(desk): State<Arc<Desk>>, posted: Posted) -> Result<Answer, Refusal> {
     let known = ["unitType", "unitNo", "from", "to", "reason", "expires"];
     let statement = Statement::parse(&posted.body, &known)?;
     let unit = statement.unit("unitType", "unitNo")?;
     let snapshot = desk.doors.read_model.snapshot();
     units::require(&snapshot, unit)?;
     let zone = zone_of(&snapshot.reference, unit);
-    let time = |name: &str| {
-        statement.time(name, &zone)?.ok_or_else(|| Refusal::field(name, "is missing"))
-    };
+    let time =
+        |name: &str| statement.time(name, &zone)?.ok_or_else(|| Refusal::field(name, "is missing"));
     let (from, to) = (time("from")?, time("to")?);
     if to <= from {
         return Err(Refusal::field("to", "must be after from"));
@@ -87,8 +83,7 @@ pub(crate) async fn release(
     let lock = id.parse().ok().and_then(|id| snapshot.reference.lock(id)).ok_or_else(unknown)?;
     let data = json!({ "id": lock.id });
     if lock.released.is_some() {
-        let answer =
-            Answer::change(axum::http::StatusCode::OK, "OK", data.to_string(), json!({}));
+        let answer = Answer::change(axum::http::StatusCode::OK, "OK", data.to_string(), json!({}));
         return Ok(answer.at(snapshot.epoch));
     }
     let released = Lock { released: Some(Instant::MIN), ..lock.clone() };

@@ -51,10 +51,7 @@ pub(crate) async fn list(
 }
 
 /// `PUT`: states one, or states it anew where parent, child and `validFrom` are known.
-pub(crate) async fn put(
-    State(desk): State<Arc<Desk>>,
-    posted: Posted,
-) -> Result<Answer, Refusal> {
+pub(crate) async fn put(State(desk): State<Arc<Desk>>, posted: Posted) -> Result<Answer, Refusal> {
     let snapshot = desk.doors.read_model.snapshot();
     let statement = Statement::parse(&posted.body, &FIELDS)?;
     let mut membership = named(&statement, &snapshot)?;

@@ -45,9 +45,7 @@ pub(crate) fn provider(field: &str, text: &str) -> Result<Provider, Refusal> {
     Provider::parse(text).ok_or_else(|| Refusal::field(field, rule))
 }
 
-async fn texts<T: DeserializeOwned + Send>(
-    parts: &mut Parts,
-) -> Result<T, Refusal> {
+async fn texts<T: DeserializeOwned + Send>(parts: &mut Parts) -> Result<T, Refusal> {
     let path: Result<Path<T>, PathRejection> = Path::from_request_parts(parts, &()).await;
     path.map(|Path(texts)| texts).map_err(|error| Refusal::field("path", error.body_text()))
 }

@@ -51,7 +51,10 @@ pub(crate) async fn put(
     let value = statement.text("value")?.ok_or_else(|| Refusal::field("value", "is missing"))?;
     let is_limit = matches!(key.as_str(), "lower_limit_mw" | "upper_limit_mw");
     if is_limit && megawatts(value, desk.doors.rules.value_bound).is_none() {
-        return Err(Refusal::field("value", format!("{key} must be a number of MW within the value bound")));
+        return Err(Refusal::field(
+            "value",
+            format!("{key} must be a number of MW within the value bound"),
+        ));
     }
     state(&desk, unit, key, Some(value.trim().to_owned()), posted.idempotency).await
 }

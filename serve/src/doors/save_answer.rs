@@ -80,8 +80,7 @@ pub(crate) fn decided(
 
 /// The answer to a save of which nothing was fit to be decided.
 pub(crate) fn refused(save: &ShapedSave) -> Answer {
-    let rendering =
-        Rendering { save, saved: None, recorded: Instant::MIN, returns_saves: false };
+    let rendering = Rendering { save, saved: None, recorded: Instant::MIN, returns_saves: false };
     rendering.answer(json!({}))
 }
 

@@ -162,9 +162,7 @@ impl<'b> Fields<'b> for EntryBody<'b> {
             _ if is(name, &["applyFinalForecast"]) => {
                 once(&mut self.apply_final_forecast, name, map)
             }
-            _ if is(name, &["conformUpperLimit"]) => {
-                once(&mut self.conform_upper_limit, name, map)
-            }
+            _ if is(name, &["conformUpperLimit"]) => once(&mut self.conform_upper_limit, name, map),
             _ => Ok(false),
         }
     }

@@ -110,8 +110,9 @@ fn measure(body: &SaveBody<'_>) -> Result<Measure, Refusal> {
     let Some(text) = body.measure.map(|raw| raw.get()).filter(|text| *text != "null") else {
         return Ok(Measure::default());
     };
-    Measure::parse(text.trim_matches('"'))
-        .ok_or_else(|| Refusal::coded("MEASURE_UNIT", "measureUnit", "must be 0 to 3, kW, MW, kWh or MWh"))
+    Measure::parse(text.trim_matches('"')).ok_or_else(|| {
+        Refusal::coded("MEASURE_UNIT", "measureUnit", "must be 0 to 3, kW, MW, kWh or MWh")
+    })
 }
 
 /// Unit and period of each entry, each pair once.
@@ -176,6 +177,9 @@ fn instant(field: &str, text: &str, zone: &Zone) -> Result<Instant, Refusal> {
     Err(Refusal::field(field, format!("`{text}` lies outside the years 1900 to 2199")))
 }
 
+/// A slot start with its value, or why that is refused.
+type Given = (Instant, Result<i64, Outcome>);
+
 /// How the predictions of an entry are read.
 struct Reading<'r> {
     path: &'r str,
@@ -186,12 +190,12 @@ struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// Slot starts with their values, or the outcome of a value beyond the bound.
+    /// The predictions in the order given.
     fn slots(
         &self,
         predictions: &[PredictionBody<'_>],
         faults: &mut Vec<FieldFault>,
-    ) -> Result<Vec<(Instant, Result<i64, Outcome>)>, Refusal> {
+    ) -> Result<Vec<Given>, Refusal> {
         let mut slots = Vec::with_capacity(predictions.len());
         for (index, prediction) in predictions.iter().enumerate() {
             match self.slot(index, prediction) {
@@ -204,11 +208,7 @@ impl Reading<'_> {
         Ok(slots)
     }
 
-    fn slot(
-        &self,
-        index: usize,
-        prediction: &PredictionBody<'_>,
-    ) -> Result<(Instant, Result<i64, Outcome>), Refusal> {
+    fn slot(&self, index: usize, prediction: &PredictionBody<'_>) -> Result<Given, Refusal> {
         let missing = |name: &str| Refusal::field(self.field(index, name), "is missing");
         let text = prediction.start.as_ref().ok_or_else(|| missing("ds"))?;
         let start = match Instant::parse(&text.0) {
@@ -238,12 +238,7 @@ impl Reading<'_> {
 }
 
 /// Sorts the slots of an entry into those to decide and those refused.
-fn judge(
-    entry: &EntryBody<'_>,
-    unit: Unit,
-    period: Period,
-    mut given: Vec<(Instant, Result<i64, Outcome>)>,
-) -> ShapedEntry {
+fn judge(entry: &EntryBody<'_>, unit: Unit, period: Period, mut given: Vec<Given>) -> ShapedEntry {
     given.sort_by_key(|(start, _)| *start);
     let mut shaped = ShapedEntry {
         unit,

@@ -28,9 +28,8 @@ impl Statement {
     /// Reads a JSON object whose fields are all among `known`.
     pub(crate) fn parse(body: &[u8], known: &[&'static str]) -> Result<Statement, Refusal> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let statement = Known(known)
-            .deserialize(&mut deserializer)
-            .map_err(|error| unreadable(&error))?;
+        let statement =
+            Known(known).deserialize(&mut deserializer).map_err(|error| unreadable(&error))?;
         deserializer.end().map_err(|error| unreadable(&error))?;
         Ok(statement)
     }

@@ -13,16 +13,12 @@ use super::units;
 use super::words::Words;
 
 /// `GET /api/v2.0/status`
-pub(crate) async fn status(
-    State(desk): State<Arc<Desk>>,
-    uri: Uri,
-) -> Result<Answer, Refusal> {
+pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<Answer, Refusal> {
     let words = Words::read(&uri, &["min_epoch"])?;
     let snapshot = desk.snapshot(words.min_epoch()?).await?;
     let ready = desk.doors.read_model.ready();
     let figures = &snapshot.figures;
-    let source =
-        |(name, position): &(String, u64)| json!({ "name": name, "position": position });
+    let source = |(name, position): &(String, u64)| json!({ "name": name, "position": position });
     let data = json!({
         "incarnation": desk.doors.read_model.incarnation,
         "epoch": snapshot.epoch.0,

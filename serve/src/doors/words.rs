@@ -57,8 +57,7 @@ impl Words {
         let Some(text) = self.get(name) else { return Ok(None) };
         // A `+` that was not escaped arrives as a blank: `2026-01-01T00:00:00 03:00`.
         let offset = text.rfind(' ').filter(|at| *at > 11);
-        let mended =
-            offset.map(|at| format!("{}+{}", &text[..at], &text[at + 1..]));
+        let mended = offset.map(|at| format!("{}+{}", &text[..at], &text[at + 1..]));
         let text = mended.as_deref().unwrap_or(text);
         read_time(text, zone).map(Some).map_err(|fault| fault.refusal(name, text))
     }
