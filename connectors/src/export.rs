@@ -109,7 +109,7 @@ impl ExportError {
         move |source| ExportError::Io { action, path: path.to_owned(), source }
     }
 
-    /// Names the path of a Parquet error; what is an IO error below stays one.
+    /// Names the path of a Parquet error.
     fn parquet(path: &Path) -> impl FnOnce(ParquetError) -> ExportError {
         move |source| ExportError::Parquet { path: path.to_owned(), source }
     }

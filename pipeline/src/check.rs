@@ -53,11 +53,15 @@ pub fn check(
     workers: usize,
     mut progress: impl FnMut(Epoch, Epoch),
 ) -> Result<Findings, RecoveryError> {
-    let mut findings = Findings { epoch: Survey::read(&folder.journal(), folder.incarnation)?.newest(), ..Findings::default() };
+    let mut findings = Findings {
+        epoch: Survey::read(&folder.journal(), folder.incarnation)?.newest(),
+        ..Findings::default()
+    };
     let store = History::open(&folder.history())?;
     let applied = store.applied()?;
     if applied > findings.epoch {
-        findings.add(format!("the history store holds epoch {}, the journal ends before", applied.0));
+        findings
+            .add(format!("the history store holds epoch {}, the journal ends before", applied.0));
     }
     let mut snapshots = readable_snapshots(folder, &mut findings)?;
     let (base, live) = snapshots.pop_first().map_or_else(Default::default, |(_, found)| found);
@@ -70,7 +74,10 @@ pub fn check(
         let tick = tick?;
         for (epoch, remembered) in &tick.digests {
             if digests.remove(epoch).is_some_and(|decided| decided != *remembered) {
-                findings.add(format!("epoch {}: the decisions differ from the journal's digest", epoch.0));
+                findings.add(format!(
+                    "epoch {}: the decisions differ from the journal's digest",
+                    epoch.0
+                ));
             }
         }
         let done = engine.apply(&tick, false, 0)?;
@@ -83,7 +90,9 @@ pub fn check(
     }
     let base = engine.base();
     drop(engine);
-    for difference in comparing.join().unwrap_or_else(|_| vec!["comparing history failed".to_owned()]) {
+    for difference in
+        comparing.join().unwrap_or_else(|_| vec!["comparing history failed".to_owned()])
+    {
         findings.add(difference);
     }
     if applied == base.epoch {
@@ -94,7 +103,10 @@ pub fn check(
 
 type Snapshots = BTreeMap<Epoch, (Base, Vec<LiveDay>)>;
 
-fn readable_snapshots(folder: &DataFolder, findings: &mut Findings) -> Result<Snapshots, SnapshotError> {
+fn readable_snapshots(
+    folder: &DataFolder,
+    findings: &mut Findings,
+) -> Result<Snapshots, SnapshotError> {
     let mut readable = BTreeMap::new();
     let listed: Vec<(Epoch, PathBuf)> = snapshot::list(&folder.snapshots())?;
     for (epoch, path) in listed {

@@ -36,7 +36,10 @@ pub const SETTINGS: &[Setting] = &[
     open("rounding_digits", "decimals a saved value is rounded to, in the unit given"),
     open("value_bound_mw", "greatest magnitude of a slot's value, in MW"),
     open("gate_minutes", "gate closure before delivery, in minutes"),
-    open("epias_gate_minutes", "gate closure before delivery where a unit's market is EPIAS, in minutes"),
+    open(
+        "epias_gate_minutes",
+        "gate closure before delivery where a unit's market is EPIAS, in minutes",
+    ),
     open("body_bytes", "largest body of a request after decompression, in bytes"),
     open("disk_reserve_bytes", "room on the journal's disk that saves leave free, in bytes"),
     open("datasets", "folder of the public data sets"),
@@ -121,7 +124,10 @@ pub struct Loaded {
 ///
 /// # Errors
 /// [`ConfigError`] naming the setting and the rule.
-pub fn load(file: Option<&Path>, flags: &BTreeMap<&'static str, Value>) -> Result<Loaded, ConfigError> {
+pub fn load(
+    file: Option<&Path>,
+    flags: &BTreeMap<&'static str, Value>,
+) -> Result<Loaded, ConfigError> {
     let mut figment = Figment::from(Serialized::defaults(Config::default()));
     if let Some(file) = file {
         if !file.is_file() {
@@ -137,24 +143,35 @@ pub fn load(file: Option<&Path>, flags: &BTreeMap<&'static str, Value>) -> Resul
     for (name, value) in flags {
         figment = figment.merge(Serialized::default(name, value).profile(Profile::Default));
     }
-    let config: Config = figment.extract().map_err(|problem| ConfigError::Unreadable(Box::new(problem)))?;
+    let config: Config =
+        figment.extract().map_err(|problem| ConfigError::Unreadable(Box::new(problem)))?;
     check(&config)?;
     Ok(Loaded { config, figment })
 }
 
 fn check(config: &Config) -> Result<(), ConfigError> {
-    let rule = |holds: bool, name, rule| if holds { Ok(()) } else { Err(ConfigError::Rule { name, rule }) };
+    let rule = |holds: bool, name, rule| {
+        if holds { Ok(()) } else { Err(ConfigError::Rule { name, rule }) }
+    };
     let divides = |minutes: &u16| *minutes > 0 && 1_440 % *minutes == 0;
     rule(config.workers <= 256, "workers", "at most 256")?;
     rule(!config.allowed_periods.is_empty(), "allowed_periods", "at least one period")?;
     rule(config.allowed_periods.iter().all(divides), "allowed_periods", "divisors of 1440")?;
     rule(config.max_values > 0, "max_values", "at least 1")?;
     rule(config.rounding_digits <= 9, "rounding_digits", "at most 9")?;
-    rule((1..=1_000_000_000).contains(&config.value_bound_mw), "value_bound_mw", "1 to 1,000,000,000")?;
+    rule(
+        (1..=1_000_000_000).contains(&config.value_bound_mw),
+        "value_bound_mw",
+        "1 to 1,000,000,000",
+    )?;
     rule(config.gate_minutes.abs() <= 525_600, "gate_minutes", "within a year")?;
     rule(config.epias_gate_minutes.abs() <= 525_600, "epias_gate_minutes", "within a year")?;
     rule(config.body_bytes >= 1_024, "body_bytes", "at least 1024")?;
-    rule(config.listen.ip().is_loopback(), "listen", "a loopback address: there is no authentication yet")
+    rule(
+        config.listen.ip().is_loopback(),
+        "listen",
+        "a loopback address: there is no authentication yet",
+    )
 }
 
 impl Loaded {
@@ -167,7 +184,8 @@ impl Loaded {
             .map(|setting| {
                 let path = format!("/{}", setting.name.replace('.', "/"));
                 let value = values.pointer(&path).cloned().unwrap_or(Value::Null);
-                let shown = if setting.is_secret && !value.is_null() { json!("********") } else { value };
+                let shown =
+                    if setting.is_secret && !value.is_null() { json!("********") } else { value };
                 json!({
                     "name": setting.name, "value": shown, "source": self.source(setting.name),
                     "meaning": setting.meaning,
@@ -179,7 +197,10 @@ impl Loaded {
     fn source(&self, name: &str) -> String {
         let Some(metadata) = self.figment.find_metadata(name) else { return "default".to_owned() };
         if metadata.name.contains("environment") {
-            return format!("environment SMARTPULSE_{}", name.to_ascii_uppercase().replace('.', "__"));
+            return format!(
+                "environment SMARTPULSE_{}",
+                name.to_ascii_uppercase().replace('.', "__")
+            );
         }
         match &metadata.source {
             Some(figment::Source::File(path)) => format!("file {}", path.display()),

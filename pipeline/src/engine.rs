@@ -250,9 +250,14 @@ impl Engine {
         }
     }
 
-    fn new_series(&self, known: usize) -> Vec<(smartpulse_operators::series::SeriesId, Arc<Series>)> {
+    fn new_series(
+        &self,
+        known: usize,
+    ) -> Vec<(smartpulse_operators::series::SeriesId, Arc<Series>)> {
         let named = self.catalog.all().iter().zip(0..).skip(known);
-        named.map(|(series, id)| (smartpulse_operators::series::SeriesId(id), Arc::clone(series))).collect()
+        named
+            .map(|(series, id)| (smartpulse_operators::series::SeriesId(id), Arc::clone(series)))
+            .collect()
     }
 
     fn figures(&self, journal_bytes: u64) -> smartpulse_serve::read_model::Figures {

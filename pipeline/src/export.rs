@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use smartpulse_connectors::{
-    BatchExport, BatchRow, ExportError, ExportStamp, HistoryExport, HistoryRow, LatestExport, export_units,
+    BatchExport, BatchRow, ExportError, ExportStamp, HistoryExport, HistoryRow, LatestExport,
+    export_units,
 };
 use smartpulse_operators::quantity::{ABSENT, NULL, Quantity};
 use smartpulse_operators::series::Kind;
@@ -49,11 +50,18 @@ pub fn export(
     selection: &Selection,
     out: &Path,
 ) -> Result<u64, ViewError> {
-    let stamp =
-        ExportStamp { epoch: picture.base.epoch, valid_at: as_of.valid_at, known_at: as_of.known_at };
+    let stamp = ExportStamp {
+        epoch: picture.base.epoch,
+        valid_at: as_of.valid_at,
+        known_at: as_of.known_at,
+    };
     match view {
-        View::Latest => export_latest(picture, as_of, selection, LatestExport::create(out, "latest", stamp)?),
-        View::History => export_history(picture, as_of, selection, HistoryExport::create(out, "history", stamp)?),
+        View::Latest => {
+            export_latest(picture, as_of, selection, LatestExport::create(out, "latest", stamp)?)
+        }
+        View::History => {
+            export_history(picture, as_of, selection, HistoryExport::create(out, "history", stamp)?)
+        }
         View::Units => {
             let known = |recorded| as_of.known_at.is_none_or(|known_at| recorded <= known_at);
             let units = picture.base.reference.unit_versions();
@@ -87,46 +95,57 @@ fn export_history(
     mut export: HistoryExport,
 ) -> Result<u64, ViewError> {
     let known = |instant| as_of.known_at.is_none_or(|known_at| instant <= known_at);
-    picture.for_each_day_of_revisions::<ViewError>(selection, |of_day: DayPicture<Vec<StoredRevision>>| {
-        let DayPicture { kind, day, series: all } = of_day;
-        let mut is_open = false;
-        for (series, revisions) in &all {
-            for stored in revisions.iter().filter(|stored| known(stored.revision.batch.recorded)) {
-                let batch = &stored.revision.batch;
-                let withdrawn_at = picture.withdrawn_at(batch.sequence).filter(|instant| known(*instant));
-                let first = usize::from(stored.revision.first);
-                for ((value, confirmed), slot) in
-                    stored.revision.values.iter().zip(&stored.confirmed).zip(first..)
+    picture.for_each_day_of_revisions::<ViewError>(
+        selection,
+        |of_day: DayPicture<Vec<StoredRevision>>| {
+            let DayPicture { kind, day, series: all } = of_day;
+            let mut is_open = false;
+            for (series, revisions) in &all {
+                for stored in
+                    revisions.iter().filter(|stored| known(stored.revision.batch.recorded))
                 {
-                    let delivery_start = day.slot_start(series.period, slot);
-                    if *value == ABSENT || !Picture::holds(selection, delivery_start) {
-                        continue;
+                    let batch = &stored.revision.batch;
+                    let withdrawn_at =
+                        picture.withdrawn_at(batch.sequence).filter(|instant| known(*instant));
+                    let first = usize::from(stored.revision.first);
+                    for ((value, confirmed), slot) in
+                        stored.revision.values.iter().zip(&stored.confirmed).zip(first..)
+                    {
+                        let delivery_start = day.slot_start(series.period, slot);
+                        if *value == ABSENT || !Picture::holds(selection, delivery_start) {
+                            continue;
+                        }
+                        if !is_open {
+                            is_open = true;
+                            export.begin(kind, day)?;
+                        }
+                        export.write(HistoryRow {
+                            series,
+                            delivery_start,
+                            value: (*value != NULL).then_some(Quantity(*value)),
+                            batch,
+                            confirmed: *confirmed,
+                            batch_withdrawn_at: withdrawn_at,
+                        })?;
                     }
-                    if !is_open {
-                        is_open = true;
-                        export.begin(kind, day)?;
-                    }
-                    export.write(HistoryRow {
-                        series,
-                        delivery_start,
-                        value: (*value != NULL).then_some(Quantity(*value)),
-                        batch,
-                        confirmed: *confirmed,
-                        batch_withdrawn_at: withdrawn_at,
-                    })?;
                 }
             }
-        }
-        Ok(())
-    })?;
+            Ok(())
+        },
+    )?;
     Ok(export.finish()?)
 }
 
-fn export_all_batches(picture: &Picture<'_>, as_of: AsOf, mut export: BatchExport) -> Result<u64, ViewError> {
+fn export_all_batches(
+    picture: &Picture<'_>,
+    as_of: AsOf,
+    mut export: BatchExport,
+) -> Result<u64, ViewError> {
     let known = |instant| as_of.known_at.is_none_or(|known_at| instant <= known_at);
     picture.history.for_each_batch::<ViewError>(|record| {
         if known(record.batch.recorded) {
-            let withdrawn_at = picture.withdrawn_at(record.batch.sequence).filter(|instant| known(*instant));
+            let withdrawn_at =
+                picture.withdrawn_at(record.batch.sequence).filter(|instant| known(*instant));
             let (saved, skipped) = (record.saved, record.skipped);
             export.write(BatchRow { batch: &record.batch, saved, skipped, withdrawn_at })?;
         }

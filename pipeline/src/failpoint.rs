@@ -2,7 +2,7 @@
 //!
 //! `SMARTPULSE_FAILPOINT=NAME:N` kills the process (SIGKILL, nothing is flushed) at the N-th pass of NAME;
 //! `SMARTPULSE_FAILPOINT_LOG=FILE` appends the name of each place when it is first passed. Without these
-//! variables a pass is one load of a static.
+//! variables a pass is one load of a static. Sizes that make some places rare can be made small ([`bytes`]).
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -77,11 +77,19 @@ pub fn pass(place: Failpoint) {
         let _ = writeln!(file, "{}", place.name());
     }
     if plan.kill_at.as_ref().is_some_and(|(name, at)| name == place.name() && *at == count) {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         loop {
             std::thread::park();
         }
     }
+}
+
+/// A size in bytes: `usual`, unless the variable `name` gives another. Only the crash suite sets one, so that
+/// what happens once in many megabytes happens in a short run.
+#[must_use]
+pub fn bytes(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 fn read_plan() -> Option<Plan> {

@@ -41,7 +41,9 @@ pub enum FolderError {
     #[error("data folder {path} is in use by another process")]
     InUse { path: PathBuf },
     /// A newer release wrote it.
-    #[error("data folder {path} has format version {found}; this release reads up to {FORMAT_VERSION}")]
+    #[error(
+        "data folder {path} has format version {found}; this release reads up to {FORMAT_VERSION}"
+    )]
     NewerVersion { path: PathBuf, found: u32 },
     /// There are files, but no format file.
     #[error("{path} is not a data folder: it holds files but no {FORMAT_FILE}")]
@@ -61,7 +63,8 @@ impl DataFolder {
     /// # Errors
     /// [`FolderError`], with nothing changed in the folder.
     pub fn open(path: &Path, create: bool, fresh: Uuid) -> Result<DataFolder, FolderError> {
-        let fault = |action| move |source| FolderError::Io { path: path.to_owned(), action, source };
+        let fault =
+            |action| move |source| FolderError::Io { path: path.to_owned(), action, source };
         if !path.exists() && !create {
             return Err(FolderError::Missing { path: path.to_owned() });
         }
@@ -72,7 +75,9 @@ impl DataFolder {
             let mut entries = fs::read_dir(path).map_err(fault("listing"))?;
             let foreign = entries.any(|entry| {
                 // A first start that was cut off leaves these two.
-                entry.is_ok_and(|entry| entry.file_name() != LOCK_FILE && entry.file_name() != "format.json.new")
+                entry.is_ok_and(|entry| {
+                    entry.file_name() != LOCK_FILE && entry.file_name() != "format.json.new"
+                })
             });
             if foreign || !create {
                 return Err(FolderError::NotADataFolder { path: path.to_owned() });
@@ -88,7 +93,9 @@ impl DataFolder {
             .map_err(fault("opening the lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FolderError::InUse { path: path.to_owned() }),
+            Err(TryLockError::WouldBlock) => {
+                return Err(FolderError::InUse { path: path.to_owned() });
+            }
             Err(TryLockError::Error(source)) => return Err(fault("locking")(source)),
         }
         if is_new && !format_path.exists() {
@@ -132,8 +139,10 @@ fn read_format(path: &Path, format_path: &Path) -> Result<Format, FolderError> {
     struct Version {
         version: u32,
     }
-    let text = fs::read(format_path).map_err(|source| {
-        FolderError::Io { path: path.to_owned(), action: "reading the format", source }
+    let text = fs::read(format_path).map_err(|source| FolderError::Io {
+        path: path.to_owned(),
+        action: "reading the format",
+        source,
     })?;
     let damaged = |source| FolderError::DamagedFormat { path: path.to_owned(), source };
     let Version { version } = serde_json::from_slice(&text).map_err(damaged)?;

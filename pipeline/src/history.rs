@@ -87,7 +87,11 @@ impl History {
     /// [`HistoryError::Store`].
     pub fn open(path: &Path) -> Result<History, HistoryError> {
         let fault = |action| {
-            move |source| HistoryError::Store { path: path.to_owned(), action, source: Box::new(source) }
+            move |source| HistoryError::Store {
+                path: path.to_owned(),
+                action,
+                source: Box::new(source),
+            }
         };
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
@@ -235,7 +239,9 @@ impl History {
     /// [`HistoryError`].
     pub fn batch(&self, sequence: Sequence) -> Result<Option<BatchRecord>, HistoryError> {
         let bytes = self.batches.get(sequence.0.to_be_bytes()).map_err(self.fault("reading"))?;
-        bytes.map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("batches"))).transpose()
+        bytes
+            .map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("batches")))
+            .transpose()
     }
 
     /// Visits every batch in acceptance order, with the instant of its withdrawal.
@@ -271,7 +277,9 @@ impl History {
         newest: Sequence,
     ) -> Result<Option<Sequence>, HistoryError> {
         let key = |sequence: u64| [source.as_bytes(), &sequence.to_be_bytes()].concat();
-        let Some(item) = self.sources.range(key(0)..=key(newest.0)).next_back() else { return Ok(None) };
+        let Some(item) = self.sources.range(key(0)..=key(newest.0)).next_back() else {
+            return Ok(None);
+        };
         let found = item.key().map_err(self.fault("reading"))?;
         // Between the bounds there may also be a longer key that goes on with bytes of its own.
         let of_source = found.len() == source.len() + 8;
@@ -284,7 +292,8 @@ impl History {
     /// # Errors
     /// [`HistoryError`].
     pub fn withdrawn_at(&self, sequence: Sequence) -> Result<Option<Instant>, HistoryError> {
-        let bytes = self.withdrawals.get(sequence.0.to_be_bytes()).map_err(self.fault("reading"))?;
+        let bytes =
+            self.withdrawals.get(sequence.0.to_be_bytes()).map_err(self.fault("reading"))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let bytes = <[u8; 8]>::try_from(&*bytes).map_err(|_| self.damaged("withdrawals"))?;
         Ok(Some(Instant(i64::from_be_bytes(bytes))))
@@ -296,7 +305,9 @@ impl History {
     /// [`HistoryError`].
     pub fn answer(&self, scope: &[u8; 32]) -> Result<Option<([u8; 32], Reply)>, HistoryError> {
         let bytes = self.answers.get(scope).map_err(self.fault("reading"))?;
-        bytes.map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("answers"))).transpose()
+        bytes
+            .map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("answers")))
+            .transpose()
     }
 
     /// How the store differs from what `epoch` says it must hold, in words.
@@ -310,18 +321,21 @@ impl History {
             let key = codec::revision_key(*series_day, &decided.revision.batch);
             let stored = self.revisions.get(key).map_err(self.fault("reading"))?;
             if stored.as_deref() != Some(&codec::encode_revision(decided)) {
-                differences.push(format!("epoch {number}: the stored revision of {series_day:?} differs"));
+                differences
+                    .push(format!("epoch {number}: the stored revision of {series_day:?} differs"));
             }
         }
         for record in &epoch.batches {
             if self.batch(record.batch.sequence)?.as_ref() != Some(record) {
-                differences.push(format!("epoch {number}: batch {} differs", record.batch.sequence.0));
+                differences
+                    .push(format!("epoch {number}: batch {} differs", record.batch.sequence.0));
             }
         }
         if let Some((sequence, instant)) = epoch.withdrawn
             && self.withdrawn_at(sequence)? != Some(instant)
         {
-            differences.push(format!("epoch {number}: the withdrawal of batch {} differs", sequence.0));
+            differences
+                .push(format!("epoch {number}: the withdrawal of batch {} differs", sequence.0));
         }
         Ok(differences)
     }
@@ -354,7 +368,9 @@ impl History {
     }
 
     fn sequence(&self, keyspace: &Keyspace, key: &[u8]) -> Result<Option<Sequence>, HistoryError> {
-        let Some(bytes) = keyspace.get(key).map_err(self.fault("reading"))? else { return Ok(None) };
+        let Some(bytes) = keyspace.get(key).map_err(self.fault("reading"))? else {
+            return Ok(None);
+        };
         let bytes = <[u8; 8]>::try_from(&*bytes).map_err(|_| self.damaged("batch_ids"))?;
         Ok(Some(Sequence(u64::from_be_bytes(bytes))))
     }

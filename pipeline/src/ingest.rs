@@ -135,7 +135,8 @@ pub fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), IngestError> {
     let due = start.due.iter().copied().collect();
-    let place = place::Place::new(start.sequence, start.next_lock, start.folder_clock, &start.sources);
+    let place =
+        place::Place::new(start.sequence, start.next_lock, start.folder_clock, &start.sources);
     let mut ingest = Ingest { start, engine, due, place };
     let mut lanes = Lanes::new(commands, backfill, stop);
     loop {
@@ -160,14 +161,20 @@ impl Ingest {
     fn take_live(&mut self, commands: Vec<Command>) -> Result<(), IngestError> {
         let clock = match self.start.clock.read() {
             Reading::Now(clock) => clock,
-            Reading::Held => return Ok(refuse_all(commands, &Refusal::ClockHeld)),
+            Reading::Held => {
+                refuse_all(commands, &Refusal::ClockHeld);
+                return Ok(());
+            }
             Reading::Data => {
-                let refusal = Refusal::NoChanges("it serves a folder at the clock of its data".to_owned());
-                return Ok(refuse_all(commands, &refusal));
+                let refusal =
+                    Refusal::NoChanges("it serves a folder at the clock of its data".to_owned());
+                refuse_all(commands, &refusal);
+                return Ok(());
             }
         };
         if !self.has_room() {
-            return Ok(refuse_all(commands, &Refusal::DiskFull));
+            refuse_all(commands, &Refusal::DiskFull);
+            return Ok(());
         }
         let mut tick = self.place.begin(clock);
         let mut callers = Vec::new();
@@ -187,7 +194,9 @@ impl Ingest {
     fn take_backfill(&mut self, changes: Vec<(Change, Position)>) -> Result<(), IngestError> {
         let mut tick = self.place.begin(self.place.clock());
         for (change, position) in changes {
-            if let Err(older) = self.place.backfill(change, &position, &self.start.archive, &mut tick)? {
+            if let Err(older) =
+                self.place.backfill(change, &position, &self.start.archive, &mut tick)?
+            {
                 // What came before in this tick is in order: take it in, then say what is wrong.
                 if tick.position.is_some() {
                     self.hand_on(tick, Vec::new())?;
@@ -204,7 +213,9 @@ impl Ingest {
 
     fn tick_of_the_clock(&mut self) -> Result<(), IngestError> {
         match self.start.clock.read() {
-            Reading::Now(clock) if self.due.first().is_some_and(|due| *due <= clock) && self.has_room() => {
+            Reading::Now(clock)
+                if self.due.first().is_some_and(|due| *due <= clock) && self.has_room() =>
+            {
                 let tick = self.place.begin(clock);
                 self.hand_on(tick, Vec::new())
             }
@@ -248,7 +259,9 @@ impl Ingest {
 
     /// The command, unless its request was answered before, is under way, or its key was used otherwise.
     fn without_answer(&self, command: Command) -> Result<Option<Command>, IngestError> {
-        let Some(Idempotency { scope, body }) = command.idempotency else { return Ok(Some(command)) };
+        let Some(Idempotency { scope, body }) = command.idempotency else {
+            return Ok(Some(command));
+        };
         let mut in_flight = self.start.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((first_body, waiting)) = in_flight.get_mut(&scope) {
             if *first_body == body {

@@ -138,11 +138,12 @@ impl Survey {
     /// # Errors
     /// [`JournalError`].
     pub fn open(self) -> Result<Journal, JournalError> {
-        self.open_with(SEGMENT_BYTES)
+        self.open_with(segment_bytes())
     }
 
     fn open_with(self, segment_bytes: u64) -> Result<Journal, JournalError> {
-        let Survey { folder, incarnation, segments, unborn, newest, length, earlier_bytes, torn } = self;
+        let Survey { folder, incarnation, segments, unborn, newest, length, earlier_bytes, torn } =
+            self;
         let io = |action| {
             let path = folder.clone();
             move |source| JournalError::Io { path, action, source }
@@ -157,12 +158,22 @@ impl Survey {
             Some((_, path)) => {
                 (OpenOptions::new().append(true).open(path).map_err(io("opening"))?, length)
             }
-            None => (segment::begin(&folder, Epoch(newest.0 + 1), incarnation)?, SEGMENT_HEADER as u64),
+            None => {
+                (segment::begin(&folder, Epoch(newest.0 + 1), incarnation)?, SEGMENT_HEADER as u64)
+            }
         };
         let dropping = io("dropping the torn tail");
         let record = Vec::new();
-        let mut journal =
-            Journal { folder, incarnation, file, length, newest, earlier_bytes, segment_bytes, record };
+        let mut journal = Journal {
+            folder,
+            incarnation,
+            file,
+            length,
+            newest,
+            earlier_bytes,
+            segment_bytes,
+            record,
+        };
         if torn.is_some() {
             journal.take_back().map_err(dropping)?;
             journal.sync()?;
@@ -177,7 +188,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] with nothing changed where a record other than the tail is damaged.
     pub fn open(folder: &Path, incarnation: Uuid) -> Result<(Journal, Option<Tail>), JournalError> {
-        Self::open_with(folder, incarnation, SEGMENT_BYTES)
+        Self::open_with(folder, incarnation, segment_bytes())
     }
 
     /// The same with a segment size of the caller's (tests want small ones).
@@ -263,13 +274,17 @@ impl Journal {
         Ok(())
     }
 
-    fn take_back(&mut self) -> io::Result<()> {
+    fn take_back(&self) -> io::Result<()> {
         self.file.set_len(self.length)
     }
 
     fn io(&self, action: &'static str, source: io::Error) -> JournalError {
         JournalError::Io { path: self.folder.clone(), action, source }
     }
+}
+
+fn segment_bytes() -> u64 {
+    failpoint::bytes("SMARTPULSE_TEST_SEGMENT_BYTES", SEGMENT_BYTES)
 }
 
 /// Reads the ticks after `after`, in order. Nothing is changed.

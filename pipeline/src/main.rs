@@ -25,7 +25,8 @@ fn monotonic() -> Duration {
 
 fn main() -> ExitCode {
     let arguments = Cli::parse();
-    let filter = arguments.shared.load(None).map_or_else(|_| "info".to_owned(), |loaded| loaded.config.log);
+    let filter =
+        arguments.shared.load(None).map_or_else(|_| "info".to_owned(), |loaded| loaded.config.log);
     let filter = if arguments.shared.quiet { "error".to_owned() } else { filter };
     let logging = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     // A log that was set up before stays.

@@ -70,6 +70,9 @@ pub struct Picture<'f> {
     pub history: &'f History,
 }
 
+/// A series with its revisions of a day.
+type WithRevisions = (Arc<Series>, Vec<StoredRevision>);
+
 /// The series days of one kind and UTC day, in order of unit, provider and period.
 pub struct DayPicture<T> {
     /// Forecast or actual.
@@ -119,10 +122,10 @@ impl Picture<'_> {
         mut visit: impl FnMut(DayPicture<Vec<StoredRevision>>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut day_open: Option<Day> = None;
-        let mut kinds: BTreeMap<Kind, Vec<(Arc<Series>, Vec<StoredRevision>)>> = BTreeMap::new();
+        let mut kinds: BTreeMap<Kind, Vec<WithRevisions>> = BTreeMap::new();
         let mut close = |day: Day, kinds: &mut BTreeMap<Kind, Vec<_>>| -> Result<(), E> {
             for (kind, mut series) in std::mem::take(kinds) {
-                series.sort_by(|(one, _): &(Arc<Series>, _), (other, _)| one.cmp(other));
+                series.sort_by(|(one, _): &WithRevisions, (other, _)| one.cmp(other));
                 visit(DayPicture { kind, day, series })?;
             }
             Ok(())
@@ -153,12 +156,18 @@ impl Picture<'_> {
     ) -> Result<(), E> {
         self.for_each_day(as_of, selection, |picture: DayPicture<DayState>| {
             for (series, state) in &picture.series {
-                for (slot, value) in state.values.iter().enumerate().filter(|(_, value)| **value != NULL) {
+                for (slot, value) in
+                    state.values.iter().enumerate().filter(|(_, value)| **value != NULL)
+                {
                     let delivery_start = picture.day.slot_start(series.period, slot);
                     if selection.holds(delivery_start) {
                         let batch = &state.batches[usize::from(state.shown[slot]) - 1];
                         let value = Quantity(*value);
-                        visit(picture.kind, picture.day, LatestRow { series, delivery_start, value, batch })?;
+                        visit(
+                            picture.kind,
+                            picture.day,
+                            LatestRow { series, delivery_start, value, batch },
+                        )?;
                     }
                 }
             }

@@ -50,7 +50,11 @@ pub struct Behind(Option<(PathBuf, Tail)>);
 impl fmt::Display for Behind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((path, Tail { offset, bytes, problem })) = &self.0 else { return Ok(()) };
-        write!(formatter, "; {} holds {bytes} bytes from byte {offset} on: {problem}", path.display())
+        write!(
+            formatter,
+            "; {} holds {bytes} bytes from byte {offset} on: {problem}",
+            path.display()
+        )
     }
 }
 
@@ -146,7 +150,11 @@ fn newest_snapshot(
 ) -> Result<(Base, Vec<crate::engine::LiveDay>), RecoveryError> {
     for (epoch, path) in snapshots {
         if *epoch > applied {
-            warn!(snapshot = epoch.0, history = applied.0, "the history store lost its tail; going further back");
+            warn!(
+                snapshot = epoch.0,
+                history = applied.0,
+                "the history store lost its tail; going further back"
+            );
             continue;
         }
         match snapshot::read(path) {

@@ -62,7 +62,9 @@ pub fn feed(
             }
         };
         let recorded = change.recorded();
-        if course.to.is_some_and(|to| recorded >= to) || course.limit.is_some_and(|limit| upto >= limit) {
+        if course.to.is_some_and(|to| recorded >= to)
+            || course.limit.is_some_and(|limit| upto >= limit)
+        {
             break;
         }
         upto += 1;
@@ -70,7 +72,9 @@ pub fn feed(
         if upto <= done || left_out {
             continue;
         }
-        if let (Some(speed), Some(earlier)) = (course.speed, earlier.filter(|_| recorded != Instant::MIN)) {
+        if let (Some(speed), Some(earlier)) =
+            (course.speed, earlier.filter(|_| recorded != Instant::MIN))
+        {
             pace(earlier, recorded, speed);
         }
         earlier = Some(recorded).filter(|recorded| *recorded != Instant::MIN).or(earlier);

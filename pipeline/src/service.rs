@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::engine::{Base, Engine, EngineError};
+use crate::failpoint;
 use crate::folder::DataFolder;
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
@@ -54,6 +55,18 @@ pub enum ClockChoice {
     Machine { clocks: MachineClocks, accept: bool },
     /// The data in the folder.
     Data,
+}
+
+impl ClockChoice {
+    /// The clock of a folder whose views show `folder`.
+    fn begin(self, folder: Option<Instant>, hold: &Hold) -> Clock {
+        match self {
+            ClockChoice::Data => Clock::Data,
+            ClockChoice::Machine { clocks, accept } => {
+                Clock::Wall(WallClock::new(clocks, folder, accept, hold.clone()))
+            }
+        }
+    }
 }
 
 /// Why a service did not start or did not go on.
@@ -119,12 +132,7 @@ impl Service {
         let base = recovered.engine.base();
         let archive = recovered.engine.archive().clone();
         let hold = Hold::default();
-        let clock = match options.clock {
-            ClockChoice::Data => Clock::Data,
-            ClockChoice::Machine { clocks, accept } => {
-                Clock::Wall(WallClock::new(clocks, base.clock, accept, hold.clone()))
-            }
-        };
+        let clock = options.clock.begin(base.clock, &hold);
         let (in_flight, digests) = (InFlight::default(), Digests::default());
         *digests.lock().unwrap_or_else(PoisonError::into_inner) = recovered.digests;
         let start = ingest::Start {
@@ -149,10 +157,17 @@ impl Service {
         let (fail, failed) = watch::channel(false);
         let ingest = {
             let fail = fail.clone();
-            thread::spawn(move || flagging(&fail, || ingest::run(start, live, changes, ticks, stopping)))
+            thread::spawn(move || {
+                flagging(&fail, || ingest::run(start, live, changes, ticks, stopping))
+            })
         };
         let engine = {
-            let after = After { in_flight, digests, snapshots: folder.snapshots(), read_model: Arc::clone(&read_model) };
+            let after = After {
+                in_flight,
+                digests,
+                snapshots: folder.snapshots(),
+                read_model: Arc::clone(&read_model),
+            };
             let engine = recovered.engine;
             thread::spawn(move || flagging(&fail, || run_engine(engine, &journaled, &after)))
         };
@@ -163,8 +178,20 @@ impl Service {
         read_model.set_ready(Ok(()));
         let writer = recovered.writer;
         Ok(Service {
-            read_model, commands, backfill, lookups, hold, archive, base, stop, failed, ingest, engine, writer,
-            lookup, folder,
+            read_model,
+            commands,
+            backfill,
+            lookups,
+            hold,
+            archive,
+            base,
+            stop,
+            failed,
+            ingest,
+            engine,
+            writer,
+            lookup,
+            folder,
         })
     }
 
@@ -180,7 +207,20 @@ impl Service {
     /// # Errors
     /// The first fault of any thread.
     pub fn stop(self) -> Result<(Base, DataFolder), ServiceError> {
-        let Service { read_model, commands, backfill, lookups, archive, stop, ingest, engine, writer, lookup, folder, .. } = self;
+        let Service {
+            read_model,
+            commands,
+            backfill,
+            lookups,
+            archive,
+            stop,
+            ingest,
+            engine,
+            writer,
+            lookup,
+            folder,
+            ..
+        } = self;
         read_model.set_ready(Err("stopping".to_owned()));
         // A receiver that is gone has failed, which its thread's result says.
         let _ = stop.send(true);
@@ -207,7 +247,12 @@ struct After {
     read_model: Arc<ReadModel>,
 }
 
-fn run_engine(mut engine: Engine, journaled: &Receiver<Handed>, after: &After) -> Result<Base, ServiceError> {
+fn run_engine(
+    mut engine: Engine,
+    journaled: &Receiver<Handed>,
+    after: &After,
+) -> Result<Base, ServiceError> {
+    let snapshot_bytes = failpoint::bytes("SMARTPULSE_TEST_SNAPSHOT_BYTES", SNAPSHOT_BYTES);
     let mut snapshot_at: Option<u64> = None;
     let mut last_snapshot = engine.base().epoch;
     let mut writing: Option<JoinHandle<()>> = None;
@@ -221,7 +266,11 @@ fn run_engine(mut engine: Engine, journaled: &Receiver<Handed>, after: &After) -
             }
         };
         let applied = engine.apply(&tick, !callers.is_empty(), journal_bytes)?;
-        after.digests.lock().unwrap_or_else(PoisonError::into_inner).push((applied.epoch, applied.digest));
+        after
+            .digests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((applied.epoch, applied.digest));
         for ((caller, idempotency), reply) in callers.into_iter().zip(applied.replies) {
             let waiting = idempotency.and_then(|key| {
                 after.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.scope)
@@ -234,7 +283,7 @@ fn run_engine(mut engine: Engine, journaled: &Receiver<Handed>, after: &After) -
         }
         let begun = *snapshot_at.get_or_insert(journal_bytes);
         let idle = writing.as_ref().is_none_or(JoinHandle::is_finished);
-        if idle && journal_bytes > begun + SNAPSHOT_BYTES {
+        if idle && journal_bytes > begun + snapshot_bytes {
             snapshot_at = Some(journal_bytes);
             last_snapshot = applied.epoch;
             let (base, published) = (engine.base(), after.read_model.snapshot());
@@ -280,4 +329,3 @@ fn flagging<T, E: std::fmt::Display>(
     }
     outcome
 }
-

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Batch, Epoch, Sequence};
 use smartpulse_operators::block::{DayBlock, DayState, Packed};
 use smartpulse_operators::chunk::{Revision, SeriesDay};
@@ -46,11 +46,16 @@ pub enum SnapshotError {
 
 #[derive(Serialize, Deserialize)]
 enum Frame {
-    Begin { version: u32, base: Box<Base> },
+    Begin {
+        version: u32,
+        base: Box<Base>,
+    },
     /// A batch that later frames name by its sequence.
     Batch(Batch),
     Day(Day),
-    End { days: u64 },
+    End {
+        days: u64,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,7 +85,11 @@ pub fn list(folder: &Path) -> Result<Vec<(Epoch, PathBuf)>, SnapshotError> {
 /// [`SnapshotError::Io`].
 pub fn sweep(folder: &Path) -> Result<(), SnapshotError> {
     for path in files(folder)?.into_iter().filter(|path| epoch_of(path).is_none()) {
-        fs::remove_file(&path).map_err(|source| SnapshotError::Io { path, action: "sweeping", source })?;
+        fs::remove_file(&path).map_err(|source| SnapshotError::Io {
+            path,
+            action: "sweeping",
+            source,
+        })?;
     }
     Ok(())
 }
@@ -236,7 +245,8 @@ fn unpack(day: Day, batches: &HashMap<Sequence, Arc<Batch>, FixedState>) -> Opti
         Some(Revision { batch: named(&sequence)?, first, values: values.into() })
     });
     let pending = pending.collect::<Option<Vec<_>>>()?;
-    let state = DayState { values: day.values, winners: day.winners, shown: day.shown, batches: list };
+    let state =
+        DayState { values: day.values, winners: day.winners, shown: day.shown, batches: list };
     let packed = Packed::pack(&state);
     let block = DayBlock { packed, batches: state.batches.into(), pending: pending.into() };
     Some((day.series_day, Arc::new(block)))

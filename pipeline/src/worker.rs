@@ -56,7 +56,9 @@ impl Workers {
                 run(worker, Restored { share, days }, after, &chunks, &decided);
             }
         });
-        threads.map(|threads| Workers { chunks, decided, _threads: threads }).map_err(|_| WorkerStopped)
+        threads
+            .map(|threads| Workers { chunks, decided, _threads: threads })
+            .map_err(|_| WorkerStopped)
     }
 
     /// Number of workers.

@@ -81,8 +81,16 @@ fn eia_releases_count_and_read_as_the_files_say() {
     let data = room.path().join("data");
     let replayed = Replayed::run(Path::new("eia930-vintages:2019,2020"), &data, 1, &[]);
     let direct = oracle.eia_counts("2019,2020");
-    for key in ["read", "saved", "skipped", "nulls", "restated", "withdrawnBatches", "unknownBatches", "refused"]
-    {
+    for key in [
+        "read",
+        "saved",
+        "skipped",
+        "nulls",
+        "restated",
+        "withdrawnBatches",
+        "unknownBatches",
+        "refused",
+    ] {
         assert_eq!(replayed.counts[key], direct[key], "{key}");
     }
     // Resident memory at its highest: the live blocks and bounded buffers, never a release in memory.

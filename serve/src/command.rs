@@ -13,7 +13,8 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub struct Command {
     /// The change, with `recorded` at [`Instant::MIN`] and, for a save, a fresh batch id. A new lock has id 0;
-    /// a lock to be taken back is the known one with `released` at [`Instant::MIN`], which means now.
+    /// a lock to be taken back is the known one with `released` at [`Instant::MIN`], which means now (any
+    /// other `released` stays: the lock had been taken back before).
     pub change: Change,
     /// Makes a repetition of the same request give the first answer.
     pub idempotency: Option<Idempotency>,

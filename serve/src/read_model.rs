@@ -244,3 +244,50 @@ impl Snapshot {
         self.blocks.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smartpulse_operators::block::{DayState, Packed};
+    use smartpulse_operators::time::Period;
+    use smartpulse_operators::unit::UnitType;
+
+    #[test]
+    fn a_snapshot_shows_nothing_that_came_after_it() {
+        let model = ReadModel::new(Uuid::nil(), "test");
+        let unit = Unit { unit_type: UnitType::PowerPlant, unit_no: 1 };
+        let provider = Provider::parse("P").unwrap();
+        let block = || {
+            let packed = Packed::pack(&DayState::fold(24, []));
+            Arc::new(DayBlock { packed, batches: Box::default(), pending: Box::default() })
+        };
+        for (epoch, minutes) in [(1, 60), (2, 30)] {
+            let period = Period::new(minutes).unwrap();
+            let series = Series { kind: Kind::Forecast, unit, provider: provider.clone(), period };
+            let id = SeriesId(epoch as u32 - 1);
+            model.publish(Closed {
+                epoch: Epoch(epoch),
+                clock: Instant(epoch as i64),
+                new_series: vec![(id, Arc::new(series))],
+                blocks: vec![((SeriesId(0), Day(0)), block()), ((id, Day(1)), block())],
+                reference: None,
+                figures: Figures::default(),
+            });
+            if epoch == 1 {
+                assert_eq!(model.snapshot().changed(SeriesId(0), Day(0)), Some(Instant(1)));
+            }
+        }
+        let newest = model.snapshot();
+        let periods = |snapshot: &Snapshot| -> Vec<u16> {
+            let series = snapshot.series_of(unit, Kind::Forecast, &provider);
+            series.iter().map(|(_, series)| series.period.minutes()).collect()
+        };
+        assert_eq!(periods(&newest), [30, 60]);
+        assert_eq!(newest.changed(SeriesId(0), Day(0)), Some(Instant(2)));
+        assert_eq!(newest.changed(SeriesId(0), Day(1)), Some(Instant(1)));
+        let earlier =
+            Snapshot { series: 1, blocks: newest.blocks.take(2), ..Snapshot::clone(&newest) };
+        assert_eq!(periods(&earlier), [60]);
+        assert!(earlier.block(SeriesId(1), Day(1)).is_none());
+    }
+}

@@ -106,7 +106,7 @@ impl SeriesColumns {
     }
 }
 
-/// The columns of a row's batch.
+/// The columns of a row's batch, which is known by its sequence.
 #[derive(Default)]
 struct BatchColumns {
     /// Sequence of the last row's batch and its place in `keys`.

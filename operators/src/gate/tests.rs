@@ -48,6 +48,24 @@ fn an_entry_must_belong_to_the_unit_of_the_path_at_the_slots_start() {
 }
 
 #[test]
+fn a_membership_may_end_and_begin_again() {
+    check(
+        "member PP1 CMP7 | from 12:00, to 13:00
+         member PP1 CMP7 | from 14:00
+         08:00 save a PP1/60 12:00 = 3x5 | path CMP7
+         member PP1 CMP7 | from 14:00, to 15:00
+         09:00 save b PP1/60 12:00 = 4x6 | path CMP7",
+        expect![[r#"
+            a: 12:00 saved, 13:00 UNKNOWN_UNIT, 14:00 saved
+            b: 12:00 restated, 13:00 UNKNOWN_UNIT, 14:00 restated, 15:00 UNKNOWN_UNIT
+            PP1/60 p
+              12:00 6 since b
+              14:00 6 since b
+        "#]],
+    );
+}
+
+#[test]
 fn a_plant_belongs_to_a_group_through_its_company() {
     check(
         "member PP1 CMP7

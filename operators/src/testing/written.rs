@@ -121,7 +121,7 @@ fn what_is_written_reads_the_same() {
         "00:00 property PP1 market EPIAS",
         "00:00 lock 1 PP1 12:00..14:00 | expires 10:00, released 09:00",
         "00:00 rules 60 120",
-        "08:00 save b1 PP1/60 12:00 = 5 . null 7; PP1/15 -01:45 = -1 | after 09:00, skip, path CMP7",
+        "08:00 save b1 PP1/60 12:00 = 5 . null 7; PP1/15 -1:45 = -1 | after 09:00, skip, path CMP7",
         "09:00 save b2 PP1/60 12:00 = 5 | gates, limits, locks, past role, by FinalForecast, actual",
         "09:00 withdraw b1 | locks",
         "10:00 clock",

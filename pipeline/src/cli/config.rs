@@ -12,7 +12,8 @@ pub fn run(shared: &Shared) -> anyhow::Result<()> {
     let table = shared.load(None)?.table();
     if !shared.json {
         for row in &table {
-            let text = |key: &str| row[key].as_str().map_or_else(|| row[key].to_string(), str::to_owned);
+            let text =
+                |key: &str| row[key].as_str().map_or_else(|| row[key].to_string(), str::to_owned);
             shared.say(&format!(
                 "{:<20} {:<28} ({}) {}",
                 text("name"),

@@ -96,7 +96,8 @@ fn issue_until_stopped(commands: &mpsc::Sender<Command>, clocks: MachineClocks) 
     for issue in 0_u64.. {
         let plant = issue as usize % PLANTS.len();
         let providers = [Provider::FINAL_FORECAST, "UserForecast"];
-        let change = curve(plant, providers[issue as usize / PLANTS.len() % 2], issue, (clocks.now)());
+        let change =
+            curve(plant, providers[issue as usize / PLANTS.len() % 2], issue, (clocks.now)());
         let (reply, _) = oneshot::channel();
         let Some(change) = change else { return };
         if commands.blocking_send(Command { change, idempotency: None, reply }).is_err() {
@@ -147,5 +148,11 @@ fn curve(plant: usize, provider: &str, issue: u64, now: Instant) -> Option<Chang
         curve: Curve::new(quarter, slots),
     };
     let checks = Checks { limits: true, locks: true, gates: true, past_role: true };
-    Some(Change::Save(Save { batch, checks, path: None, entries: vec![entry], refused: Vec::new() }))
+    Some(Change::Save(Save {
+        batch,
+        checks,
+        path: None,
+        entries: vec![entry],
+        refused: Vec::new(),
+    }))
 }

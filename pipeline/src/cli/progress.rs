@@ -27,7 +27,8 @@ impl Progress {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        let template = format!("{{msg}} [{{bar:30}}] {{percent:>3}} % {{per_sec}} {unit}, {{eta}} left");
+        let template =
+            format!("{{msg}} [{{bar:30}}] {{percent:>3}} % {{per_sec}} {unit}, {{eta}} left");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             bar.set_style(style);
         }
@@ -36,7 +37,9 @@ impl Progress {
             std::thread::spawn(move || {
                 loop {
                     std::thread::sleep(Duration::from_secs(5));
-                    let Some(bar) = watched.upgrade().filter(|bar| !bar.is_finished()) else { return };
+                    let Some(bar) = watched.upgrade().filter(|bar| !bar.is_finished()) else {
+                        return;
+                    };
                     say(&bar);
                 }
             });
@@ -70,9 +73,12 @@ impl Progress {
 #[allow(clippy::print_stderr, reason = "words for people go to standard error")]
 fn say(bar: &ProgressBar) {
     let (done, all) = (bar.position(), bar.length().unwrap_or(0));
-    if all > 0 {
-        let percent = 100 * done / all;
+    if let Some(percent) = (100 * done).checked_div(all) {
         let left = bar.eta().as_secs();
-        eprintln!("{} {percent} % ({done} of {all}, {:.0}/s, {left} s left)", bar.message(), bar.per_sec());
+        eprintln!(
+            "{} {percent} % ({done} of {all}, {:.0}/s, {left} s left)",
+            bar.message(),
+            bar.per_sec()
+        );
     }
 }

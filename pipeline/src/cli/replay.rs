@@ -37,7 +37,8 @@ pub fn run(shared: &Shared, arguments: &ReplayArgs, clocks: MachineClocks) -> an
     // A source that cannot be opened leaves the folder as it was.
     let mut changes = source.open(&rules)?;
     let progress = Progress::new(shared.quiet, "bytes/s");
-    let service = Service::start(folder, options(&config), |done, all| progress.recovering(done, all))?;
+    let service =
+        Service::start(folder, options(&config), |done, all| progress.recovering(done, all))?;
     let begun = (clocks.monotonic)();
     let name = name(&source, arguments);
     let done = service.base.positions.get(&name).copied().unwrap_or(0);
@@ -51,7 +52,8 @@ pub fn run(shared: &Shared, arguments: &ReplayArgs, clocks: MachineClocks) -> an
             Speed::Factor(factor) => Some(factor),
         },
     };
-    let doors = arguments.serve.then(|| super::serve::open_doors(&service, &config, clocks)).transpose()?;
+    let doors =
+        arguments.serve.then(|| super::serve::open_doors(&service, &config, clocks)).transpose()?;
     progress.say("replaying");
     let meter = changes.meter();
     let fed = feed(&name, &mut changes, done, course, &service.backfill, |_| {
@@ -59,7 +61,7 @@ pub fn run(shared: &Shared, arguments: &ReplayArgs, clocks: MachineClocks) -> an
         progress.at(at.done, at.total);
     });
     for remark in changes.remarks() {
-        shared.say(&format!("{}", remark.text));
+        shared.say(&remark.text);
     }
     let seconds = ((clocks.monotonic)() - begun).as_secs_f64();
     drop(doors);

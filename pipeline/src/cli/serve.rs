@@ -46,7 +46,8 @@ pub(super) fn run_until_stopped(
 ) -> anyhow::Result<()> {
     let folder = DataFolder::open(&config.data, true, Uuid::now_v7())?;
     let progress = Progress::new(shared.quiet, "epochs/s");
-    let options = Options { workers: workers(config), clock, disk_reserve: config.disk_reserve_bytes };
+    let options =
+        Options { workers: workers(config), clock, disk_reserve: config.disk_reserve_bytes };
     let service = Service::start(folder, options, |done, all| progress.recovering(done, all))?;
     progress.finish();
     let doors = match open_doors(&service, config, clocks) {
@@ -114,7 +115,9 @@ pub(super) fn open_doors(
                 // A sender that is gone closes the doors too.
                 let _ = closing.wait_for(|close| *close).await;
             };
-            if let Err(problem) = axum::serve(listener, router(doors)).with_graceful_shutdown(closed).await {
+            if let Err(problem) =
+                axum::serve(listener, router(doors)).with_graceful_shutdown(closed).await
+            {
                 tracing::error!(%problem, "the doors have closed");
             }
         },
@@ -129,7 +132,8 @@ impl OpenDoors {
         let mut failed = service.failed();
         let Some(runtime) = &self.runtime else { return };
         runtime.block_on(async {
-            let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+            let terminate =
+                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
             let terminated = async {
                 match terminate {
                     Ok(mut signal) => drop(signal.recv().await),
@@ -154,7 +158,8 @@ impl Drop for OpenDoors {
         if let Some(runtime) = self.runtime.take() {
             let serving = &mut self.serving;
             // What has not ended by then is cut off.
-            let _ = runtime.block_on(async { tokio::time::timeout(LAST_REQUESTS, serving.join_next()).await });
+            let _ = runtime
+                .block_on(async { tokio::time::timeout(LAST_REQUESTS, serving.join_next()).await });
             runtime.shutdown_background();
         }
     }
@@ -167,7 +172,9 @@ fn journal_rules(service: &Service, config: &Config) {
     if *service.base.reference.rules() != rules {
         // Who is refused here (clock held, disk full) goes by the folder's rules; the log says so.
         if state(service, Change::Rules(rules)).is_err() {
-            tracing::warn!("the configured gate closure is not in force: the folder takes no changes now");
+            tracing::warn!(
+                "the configured gate closure is not in force: the folder takes no changes now"
+            );
         }
     }
 }

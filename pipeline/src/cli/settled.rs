@@ -22,7 +22,8 @@ pub(super) struct Settled {
 /// Recovers `path` and brings it to rest.
 pub(super) fn settle(path: &Path, config: &Config, progress: &Progress) -> anyhow::Result<Settled> {
     let folder = DataFolder::open(path, false, Uuid::nil())?;
-    let service = Service::start(folder, options(config), |done, all| progress.recovering(done, all))?;
+    let service =
+        Service::start(folder, options(config), |done, all| progress.recovering(done, all))?;
     rest(service)
 }
 

@@ -30,7 +30,8 @@ fn every_setting_is_in_the_table() {
         }
     }
     names.sort();
-    let mut documented: Vec<String> = SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
+    let mut documented: Vec<String> =
+        SETTINGS.iter().map(|setting| setting.name.to_owned()).collect();
     documented.sort();
     assert_eq!(names, documented);
 }
@@ -40,7 +41,9 @@ fn bad_values_name_the_setting_and_the_rule() {
     let refused = |name: &'static str, value: Value| {
         load(None, &BTreeMap::from([(name, value)])).err().unwrap().to_string()
     };
-    assert!(refused("allowed_periods", json!([7])).contains("allowed_periods must be divisors of 1440"));
+    assert!(
+        refused("allowed_periods", json!([7])).contains("allowed_periods must be divisors of 1440")
+    );
     assert!(refused("listen", json!("0.0.0.0:80")).contains("listen must be a loopback address"));
     assert!(refused("workers", json!("many")).contains("workers"));
     assert!(refused("wrokers", json!(1)).contains("wrokers"));

@@ -82,7 +82,8 @@ pub(super) fn encode_revision(stored: &StoredRevision) -> Vec<u8> {
     let values = &stored.revision.values;
     let fits = |value: &i64| *value == NULL || *value == ABSENT || value.abs() < NARROW;
     let width: u8 = if values.iter().all(fits) { 4 } else { 8 };
-    let mut bytes = Vec::with_capacity(5 + values.len() * usize::from(width) + values.len() / 8 + 1);
+    let mut bytes =
+        Vec::with_capacity(5 + values.len() * usize::from(width) + values.len() / 8 + 1);
     bytes.push(width);
     bytes.extend_from_slice(&stored.revision.first.to_le_bytes());
     bytes.extend_from_slice(&(values.len() as u16).to_le_bytes());
@@ -107,7 +108,9 @@ pub(super) fn decode_revision(bytes: &[u8], batch: Arc<Batch>) -> Option<StoredR
     let count = usize::from(u16::from_le_bytes([head[3], head[4]]));
     let (values, marks) = rest.split_at_checked(count * usize::from(head[0]))?;
     let values: Arc<[i64]> = match head[0] {
-        4 => values.chunks_exact(4).map(|word| widen(word.try_into().ok())).collect::<Option<_>>()?,
+        4 => {
+            values.chunks_exact(4).map(|word| widen(word.try_into().ok())).collect::<Option<_>>()?
+        }
         8 => {
             let wide = |word: &[u8]| Some(i64::from_le_bytes(word.try_into().ok()?));
             values.chunks_exact(8).map(wide).collect::<Option<_>>()?
@@ -149,20 +152,27 @@ mod tests {
 
     #[test]
     fn revisions_come_back_as_they_were() {
-        for values in [vec![0, NULL, ABSENT, -5], vec![1 << 40, NULL, ABSENT, i64::from(i32::MIN)]] {
+        for values in [vec![0, NULL, ABSENT, -5], vec![1 << 40, NULL, ABSENT, i64::from(i32::MIN)]]
+        {
             let stored = StoredRevision {
                 revision: Revision { batch: batch(3), first: 90, values: values.into() },
                 confirmed: [true, false, false, true].into(),
             };
-            assert_eq!(decode_revision(&encode_revision(&stored), batch(3)).as_ref(), Some(&stored));
+            assert_eq!(
+                decode_revision(&encode_revision(&stored), batch(3)).as_ref(),
+                Some(&stored)
+            );
             assert!(decode_revision(&encode_revision(&stored)[..6], batch(3)).is_none());
         }
     }
 
     #[test]
     fn keys_sort_by_day_series_and_version_before_1970_too() {
-        let key = |day, series, valid_after| revision_key((SeriesId(series), Day(day)), &batch(valid_after));
-        let sorted = [key(-2, 9, 0), key(-1, 1, 5), key(0, 1, -5), key(0, 1, 5), key(0, 2, 0), key(1, 0, 0)];
+        let key = |day, series, valid_after| {
+            revision_key((SeriesId(series), Day(day)), &batch(valid_after))
+        };
+        let sorted =
+            [key(-2, 9, 0), key(-1, 1, 5), key(0, 1, -5), key(0, 1, 5), key(0, 2, 0), key(1, 0, 0)];
         assert!(sorted.is_sorted());
         assert_eq!(series_day_of(&key(-2, 9, 0)), Some((SeriesId(9), Day(-2))));
         assert_eq!(sequence_of(&key(-2, 9, 0)), Some(Sequence(7)));

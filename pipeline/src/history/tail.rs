@@ -61,7 +61,8 @@ impl Archive {
                     && epoch.epoch <= applied
                 {
                     let compared = store.differences(&epoch);
-                    differences.extend(compared.unwrap_or_else(|problem| vec![problem.to_string()]));
+                    differences
+                        .extend(compared.unwrap_or_else(|problem| vec![problem.to_string()]));
                     waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&epoch.epoch);
                 }
             }
@@ -126,8 +127,10 @@ impl Archive {
     /// [`HistoryError`].
     pub fn days_of(&self, sequence: Sequence) -> Result<Vec<SeriesDay>, HistoryError> {
         let mut days = self.in_tail(|epoch| {
-            let of_batch =
-                epoch.revisions.iter().filter(|(_, stored)| stored.revision.batch.sequence == sequence);
+            let of_batch = epoch
+                .revisions
+                .iter()
+                .filter(|(_, stored)| stored.revision.batch.sequence == sequence);
             of_batch.map(|(day, _)| *day).collect::<Vec<_>>()
         });
         days.extend(self.store.days_of(sequence)?);
@@ -167,7 +170,9 @@ impl Archive {
         newest: Sequence,
     ) -> Result<Option<BatchRecord>, HistoryError> {
         let named = |record: &BatchRecord| record.batch.source_batch.as_deref() == Some(source);
-        if let Some(record) = self.newest_batch(|record| named(record) && record.batch.sequence <= newest) {
+        if let Some(record) =
+            self.newest_batch(|record| named(record) && record.batch.sequence <= newest)
+        {
             return Ok(Some(record));
         }
         let sequence = self.store.sequence_of_source(source, newest)?;
@@ -183,7 +188,9 @@ impl Archive {
             let withdrawn = epoch.withdrawn.filter(|(withdrawn, _)| *withdrawn == sequence);
             withdrawn.map(|(_, instant)| instant).into_iter().collect::<Vec<_>>()
         });
-        recent.first().map_or_else(|| self.store.withdrawn_at(sequence), |instant| Ok(Some(*instant)))
+        recent
+            .first()
+            .map_or_else(|| self.store.withdrawn_at(sequence), |instant| Ok(Some(*instant)))
     }
 
     /// The answer remembered for a request's scope, with the digest of its body.
@@ -195,7 +202,10 @@ impl Archive {
             let known = epoch.answers.iter().filter(|(idempotency, _)| idempotency.scope == *scope);
             known.map(|(idempotency, reply)| (idempotency.body, reply.clone())).collect::<Vec<_>>()
         });
-        recent.into_iter().next_back().map_or_else(|| self.store.answer(scope), |answer| Ok(Some(answer)))
+        recent
+            .into_iter()
+            .next_back()
+            .map_or_else(|| self.store.answer(scope), |answer| Ok(Some(answer)))
     }
 
     fn newest_batch(&self, wanted: impl Fn(&BatchRecord) -> bool) -> Option<BatchRecord> {

@@ -80,7 +80,12 @@ impl WallClock {
     /// A clock that goes on from the folder's, which is none in a new folder; `accept` believes any jump
     /// since then.
     #[must_use]
-    pub fn new(machine: MachineClocks, folder: Option<Instant>, accept: bool, hold: Hold) -> WallClock {
+    pub fn new(
+        machine: MachineClocks,
+        folder: Option<Instant>,
+        accept: bool,
+        hold: Hold,
+    ) -> WallClock {
         WallClock { machine, hold, believed: None, folder: folder.filter(|_| !accept) }
     }
 
@@ -150,7 +155,11 @@ mod tests {
         at(31 * DAY + HOUR);
         assert_eq!(clock.read(), Reading::Now(Instant(31 * DAY + HOUR)), "an hour is believed");
         at(31 * DAY - HOUR);
-        assert_eq!(clock.read(), Reading::Now(Instant(31 * DAY - HOUR)), "its user never goes back");
+        assert_eq!(
+            clock.read(),
+            Reading::Now(Instant(31 * DAY - HOUR)),
+            "its user never goes back"
+        );
         at(31 * DAY + HOUR);
         assert_eq!(clock.read(), Reading::Held, "two hours are not");
 

@@ -65,7 +65,11 @@ impl<T> Lane<T> {
     }
 
     /// Takes what waits until the bounds are reached; a withdrawal stands alone.
-    fn load(&mut self, change: impl Fn(&T) -> Option<&Change>, goes_with: impl Fn(&T, &T) -> bool) -> Vec<T> {
+    fn load(
+        &mut self,
+        change: impl Fn(&T) -> Option<&Change>,
+        goes_with: impl Fn(&T, &T) -> bool,
+    ) -> Vec<T> {
         let mut load: Vec<T> = Vec::new();
         let mut values = 0;
         while load.len() < TICK_CHANGES && values < TICK_VALUES {

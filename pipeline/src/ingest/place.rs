@@ -29,7 +29,12 @@ struct Counters {
 }
 
 impl Place {
-    pub(super) fn new(sequence: Sequence, next_lock: u64, clock: Instant, sources: &[String]) -> Place {
+    pub(super) fn new(
+        sequence: Sequence,
+        next_lock: u64,
+        clock: Instant,
+        sources: &[String],
+    ) -> Place {
         let counters = Counters { sequence, next_lock, clock };
         Place { now: counters, before: counters, sources: sources.iter().cloned().collect() }
     }
@@ -64,7 +69,12 @@ impl Place {
     }
 
     /// Puts a live change into `tick`: `recorded` is the clock, strictly later than all before.
-    pub(super) fn live(&mut self, mut change: Change, request: Option<Idempotency>, tick: &mut Tick) {
+    pub(super) fn live(
+        &mut self,
+        mut change: Change,
+        request: Option<Idempotency>,
+        tick: &mut Tick,
+    ) {
         let recorded = if tick.changes.is_empty() && self.before.clock < self.now.clock {
             self.now.clock
         } else {

@@ -45,7 +45,8 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(Epoch, PathBuf)>, JournalError>
     }
     for entry in fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
-        let name = path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let name =
+            path.file_stem().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
         if let Some(first) = name.filter(|_| path.extension().is_some_and(|end| end == "segment")) {
             segments.push((Epoch(first), path));
         }
@@ -57,7 +58,8 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(Epoch, PathBuf)>, JournalError>
 /// Begins the segment whose first record is `first`.
 pub(super) fn begin(folder: &Path, first: Epoch, incarnation: Uuid) -> Result<File, JournalError> {
     let path = folder.join(format!("{:020}.segment", first.0));
-    let io = |source| JournalError::Io { path: path.clone(), action: "beginning a segment", source };
+    let io =
+        |source| JournalError::Io { path: path.clone(), action: "beginning a segment", source };
     let mut header = Vec::with_capacity(SEGMENT_HEADER);
     header.extend_from_slice(MAGIC);
     header.extend_from_slice(incarnation.as_bytes());
@@ -98,7 +100,11 @@ pub(super) fn scan(
             Ok((epoch, length)) => {
                 if let Some(found) = record::newer_version(&bytes[offset..]) {
                     let offset = offset as u64;
-                    return Err(JournalError::NewerVersion { path: path.to_owned(), offset, found });
+                    return Err(JournalError::NewerVersion {
+                        path: path.to_owned(),
+                        offset,
+                        found,
+                    });
                 }
                 if epoch.0 != newest.0 + 1 {
                     let problem = format!("epoch {} follows epoch {}", epoch.0, newest.0);
@@ -127,7 +133,9 @@ pub(super) fn ticks(
     incarnation: Uuid,
 ) -> Box<dyn Iterator<Item = Result<Tick, JournalError>>> {
     let path = path.to_owned();
-    let bytes = match read(&path).and_then(|bytes| check_header(&path, &bytes, incarnation).map(|()| bytes)) {
+    let bytes = match read(&path)
+        .and_then(|bytes| check_header(&path, &bytes, incarnation).map(|()| bytes))
+    {
         Ok(bytes) => bytes,
         Err(fault) => return Box::new(std::iter::once(Err(fault))),
     };
@@ -158,9 +166,16 @@ fn later_record(bytes: &[u8], newest: Epoch) -> bool {
 }
 
 fn check_header(path: &Path, bytes: &[u8], incarnation: Uuid) -> Result<(), JournalError> {
-    let misplaced = |problem: &str| JournalError::Misplaced { path: path.to_owned(), problem: problem.to_owned() };
+    let misplaced = |problem: &str| JournalError::Misplaced {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    };
     let header = bytes.get(..SEGMENT_HEADER).ok_or_else(|| misplaced("its header is cut off"))?;
-    let damaged = || JournalError::Damaged { path: path.to_owned(), offset: 0, problem: RecordError::Checksum };
+    let damaged = || JournalError::Damaged {
+        path: path.to_owned(),
+        offset: 0,
+        problem: RecordError::Checksum,
+    };
     if header[SEGMENT_HEADER - 4..] != crc32c::crc32c(&header[..SEGMENT_HEADER - 4]).to_le_bytes() {
         return Err(damaged());
     }
@@ -174,6 +189,7 @@ fn check_header(path: &Path, bytes: &[u8], incarnation: Uuid) -> Result<(), Jour
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, JournalError> {
-    let io = |source: io::Error| JournalError::Io { path: path.to_owned(), action: "reading", source };
+    let io =
+        |source: io::Error| JournalError::Io { path: path.to_owned(), action: "reading", source };
     fs::read(path).map_err(io)
 }

@@ -67,7 +67,12 @@ impl Oracle {
     /// What differs between an export of EIA releases and the files as known at an instant.
     pub fn eia_compare(&self, releases: &str, known_at: &str, out: &Path) -> String {
         let mut command = self.script("eia.py");
-        command.arg("--datasets").arg(eia()).arg(releases).args(["--as-of", known_at, "--compare"]).arg(out);
+        command
+            .arg("--datasets")
+            .arg(eia())
+            .arg(releases)
+            .args(["--as-of", known_at, "--compare"])
+            .arg(out);
         differences(&mut command)
     }
 
@@ -175,7 +180,8 @@ pub fn bytes_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 fn datasets() -> PathBuf {
     let named = std::env::var_os("SMARTPULSE_DATASETS").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/datasets"));
+    let folder = named
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/datasets"));
     assert!(folder.is_dir(), "SMARTPULSE_DATASETS: there are no data sets at {}", folder.display());
     folder
 }

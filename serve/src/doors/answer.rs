@@ -2,7 +2,8 @@
 //! has it already hears so.
 
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, VARY,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -180,6 +181,9 @@ impl Answer {
         } else {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         let epoch = self.epoch.unwrap_or(newest);
         insert(&mut headers, "x-smartpulse-epoch", &epoch.0.to_string());
         insert(&mut headers, "x-trace-id", trace);
@@ -210,10 +214,10 @@ impl Refusal {
         insert(&mut headers, "x-trace-id", trace);
         match self {
             Refusal::Busy { .. } => {
-                headers.insert("retry-after", HeaderValue::from_static("1"));
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Refusal::Unauthorized => {
-                headers.insert("www-authenticate", HeaderValue::from_static("Bearer"));
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use serde_json::{Value, json};
 use smartpulse_operators::change::Change;
 use smartpulse_operators::time::Instant;
@@ -82,11 +82,12 @@ pub(crate) async fn release(
     let unknown = || Refusal::NotFound(format!("there is no lock {id}"));
     let lock = id.parse().ok().and_then(|id| snapshot.reference.lock(id)).ok_or_else(unknown)?;
     let data = json!({ "id": lock.id });
-    if lock.released.is_some() {
-        let answer = Answer::change(axum::http::StatusCode::OK, "OK", data.to_string(), json!({}));
+    // A keyed repetition is the engine's to answer: it remembers the first answer.
+    if lock.released.is_some() && posted.idempotency.is_none() {
+        let answer = Answer::change(StatusCode::OK, "OK", data.to_string(), json!({}));
         return Ok(answer.at(snapshot.epoch));
     }
-    let released = Lock { released: Some(Instant::MIN), ..lock.clone() };
+    let released = Lock { released: lock.released.or(Some(Instant::MIN)), ..lock.clone() };
     let reply = desk.ask(Change::Lock(released), posted.idempotency).await?;
     Ok(Answer::done(&reply, &data))
 }

@@ -78,9 +78,11 @@ pub(crate) async fn delete(
     let wanted = named(&statement, &snapshot)?;
     let key = |known: &Membership| (known.parent, known.child, known.valid_from);
     let known = snapshot.reference.memberships().find(|known| key(known) == key(&wanted));
-    let known = known.ok_or_else(|| Refusal::NotFound("there is no such membership".to_owned()))?;
-    let taken_back = Membership { deleted: true, recorded: Instant::MIN, ..known.clone() };
-    state(&desk, taken_back, posted).await
+    // A keyed repetition is the engine's to answer: it remembers the first answer.
+    if known.is_none() && posted.idempotency.is_none() {
+        return Err(Refusal::NotFound("there is no such membership".to_owned()));
+    }
+    state(&desk, Membership { deleted: true, ..wanted }, posted).await
 }
 
 async fn state(desk: &Desk, membership: Membership, posted: Posted) -> Result<Answer, Refusal> {

@@ -26,6 +26,24 @@ fn limits_are_those_of_the_properties_else_the_installed_power() {
 }
 
 #[test]
+fn installed_power_is_that_of_the_version_in_force_whenever_stated() {
+    check(
+        "unit PP1 | from 14:00, installed 20
+         unit PP1 | from 12:00, installed 10
+         08:00 save a PP1/60 12:00 = 11 11 21 11 | limits
+         unit PP1 | from 14:00, installed 30
+         09:00 save b PP1/60 14:00 = 21 | limits",
+        expect![[r#"
+            a: 12:00×3 UPPER_LIMIT, 15:00 saved
+            b: 14:00 saved
+            PP1/60 p
+              14:00 21 since b
+              15:00 11 since a
+        "#]],
+    );
+}
+
+#[test]
 fn without_limits_anything_goes_and_a_null_has_none() {
     check(
         "08:00 save a PP1/60 12:00 = -5 0 5; CMP7/60 12:00 = -5 0 5 | limits

@@ -176,14 +176,18 @@ async fn a_key_is_visible_ascii() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_kind_of_change_is_refused() {
+async fn a_repeated_removal_gives_the_first_answer_though_nothing_is_left_to_remove() {
     let stage = Stage::new().await;
-    let body = r#"{"unitType":"PP","unitNo":1,"from":"2026-03-02","to":"2026-03-03","reason":"r"}"#;
-    stage.write("POST", "/api/v2.0/locks", body).await;
-    // The same path and an empty body, but the first answer was no withdrawal.
-    let key = [("idempotency-key", "k")];
-    let released = stage.write_with("DELETE", "/api/v2.0/locks/1", &key, "").await;
-    assert_eq!(released.status, 200);
-    let again = stage.write_with("DELETE", "/api/v2.0/locks/1", &key, "").await;
-    assert_eq!(again.status, 200);
+    let lock = r#"{"unitType":"PP","unitNo":1,"from":"2026-03-02","to":"2026-03-03","reason":"r"}"#;
+    stage.write("POST", "/api/v2.0/locks", lock).await;
+    let membership =
+        r#"{"parentType":"CMP","parentNo":1,"childType":"PP","childNo":1,"validTo":"2026-05-01"}"#;
+    stage.write("PUT", "/api/v2.0/memberships", membership).await;
+    let key = [("idempotency-key", "k"), ("x-trace-id", "t")];
+    let words = "?parentType=CMP&parentNo=1&childType=PP&childNo=1";
+    for path in ["/api/v2.0/locks/1".to_owned(), format!("/api/v2.0/memberships{words}")] {
+        let first = stage.write_with("DELETE", &path, &key, "").await;
+        let again = stage.write_with("DELETE", &path, &key, "").await;
+        assert_eq!((first.status.as_u16(), first.text()), (200, again.text()), "{path}");
+    }
 }

@@ -16,7 +16,7 @@ use smartpulse_operators::quantity::{ABSENT, NULL};
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Provider, Series, SeriesId};
 use smartpulse_operators::time::Instant;
-use smartpulse_operators::unit::Unit;
+use smartpulse_operators::unit::{Lock, Unit};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -45,12 +45,15 @@ pub(super) fn set_clock(text: &str) {
     NOW.set(Instant::parse(text).unwrap().0);
 }
 
+/// A change with the identity of its request.
+pub(super) type Asked = (Change, Option<Idempotency>);
+
 /// The doors with an engine behind them.
 pub(super) struct Stage {
     pub(super) router: Router,
     pub(super) read_model: Arc<ReadModel>,
     /// What the engine was asked.
-    pub(super) asked: Arc<Mutex<Vec<(Change, Option<Idempotency>)>>>,
+    pub(super) asked: Arc<Mutex<Vec<Asked>>>,
     tasks: JoinSet<()>,
 }
 
@@ -173,6 +176,11 @@ impl Engine {
             Change::Withdrawal(withdrawal) => {
                 let BatchName::Id(id) = &withdrawal.batch else { return Done::UnknownBatch };
                 let Some(summary) = self.batches.get_mut(id) else { return Done::UnknownBatch };
+                let holds = |lock: &&Lock| lock.released.is_none();
+                if let Some(lock) = self.reference.locks().find(holds) {
+                    let slot = (lock.unit, lock.from, Outcome::Locked);
+                    return Done::WithdrawalRefused(vec![slot]);
+                }
                 let already = summary.withdrawn_at.replace(clock).is_some();
                 return Done::Withdrawn { already };
             }
@@ -182,7 +190,7 @@ impl Engine {
             Change::Lock(lock) => {
                 if lock.id == 0 {
                     (lock.id, lock.recorded) = (self.reference.next_lock(), clock);
-                } else {
+                } else if lock.released == Some(Instant::MIN) {
                     lock.released = Some(clock);
                 }
                 lock_id = Some(lock.id);

@@ -1,11 +1,19 @@
 //! What a save answers, and what it asks of the engine.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use expect_test::expect;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use smartpulse_operators::change::Change;
 use smartpulse_operators::time::Instant;
+use tokio::sync::mpsc;
 
-use super::engine::Stage;
+use super::super::{DoorRules, Doors, router};
+use super::engine::{Stage, now};
 use super::{Heard, forecasts, hourly};
 
 /// The answer without what differs from run to run.
@@ -17,7 +25,7 @@ fn settled(heard: &Heard) -> String {
             entry["batchId"] = json!("…");
         }
     }
-    serde_json::to_string_pretty(&json).unwrap()
+    json.to_string()
 }
 
 /// `(code, deliveries)` of an entry's errors.
@@ -49,80 +57,7 @@ async fn a_save_says_what_became_of_each_slot() {
     }"#;
     let heard = stage.write("POST", &forecasts("?returnSaves=true"), body).await;
     assert_eq!(heard.header("x-smartpulse-epoch"), Some("5"));
-    expect![[r#"
-        {
-          "additionalData": {
-            "epoch": 5,
-            "recorded": "2026-03-01T09:00:00.000004Z",
-            "sequence": 1
-          },
-          "data": [
-            {
-              "batchId": "…",
-              "errors": [
-                {
-                  "code": "UNALIGNED_DELIVERY",
-                  "deliveries": [
-                    "2026-03-02T02:30:00Z"
-                  ],
-                  "message": "the delivery does not start on the grid of the period"
-                },
-                {
-                  "code": "DUPLICATE_DELIVERIES",
-                  "deliveries": [
-                    "2026-03-02T05:00:00Z",
-                    "2026-03-02T05:00:00Z"
-                  ],
-                  "message": "the delivery is given more than once"
-                },
-                {
-                  "code": "VALUE_OUT_OF_RANGE",
-                  "deliveries": [
-                    "2026-03-02T06:00:00Z"
-                  ],
-                  "message": "the value is beyond the value bound"
-                },
-                {
-                  "code": "CONFORM_UPPER_LIMIT",
-                  "deliveries": [
-                    "2026-03-01T23:00:00Z"
-                  ],
-                  "message": "the value was clipped to the upper limit and saved"
-                }
-              ],
-              "period": 60,
-              "predictions": [
-                {
-                  "bn": "a \"note\"",
-                  "c": "2026-03-01T09:00:00.000004Z",
-                  "ds": "2026-03-01T23:00:00Z",
-                  "mu": "MW",
-                  "pk": "P",
-                  "v": 100
-                },
-                {
-                  "bn": "a \"note\"",
-                  "c": "2026-03-01T09:00:00.000004Z",
-                  "ds": "2026-03-02T00:00:00Z",
-                  "mu": "MW",
-                  "pk": "P",
-                  "v": 12.35
-                }
-              ],
-              "providerKey": "P",
-              "requestedCount": 7,
-              "savedCount": 2,
-              "skippedCount": 1,
-              "unitNo": 1,
-              "unitType": "PP"
-            }
-          ],
-          "isError": false,
-          "message": "OK",
-          "statusCode": 200,
-          "traceId": "…"
-        }"#]]
-    .assert_eq(&settled(&heard));
+    expect![[r#"{"additionalData":{"epoch":5,"recorded":"2026-03-01T09:00:00.000004Z","sequence":1},"data":[{"batchId":"…","errors":[{"code":"UNALIGNED_DELIVERY","deliveries":["2026-03-02T02:30:00Z"],"message":"the delivery does not start on the grid of the period"},{"code":"DUPLICATE_DELIVERIES","deliveries":["2026-03-02T05:00:00Z","2026-03-02T05:00:00Z"],"message":"the delivery is given more than once"},{"code":"VALUE_OUT_OF_RANGE","deliveries":["2026-03-02T06:00:00Z"],"message":"the value is beyond the value bound"},{"code":"CONFORM_UPPER_LIMIT","deliveries":["2026-03-01T23:00:00Z"],"message":"the value was clipped to the upper limit and saved"}],"period":60,"predictions":[{"bn":"a \"note\"","c":"2026-03-01T09:00:00.000004Z","ds":"2026-03-01T23:00:00Z","mu":"MW","pk":"P","v":100},{"bn":"a \"note\"","c":"2026-03-01T09:00:00.000004Z","ds":"2026-03-02T00:00:00Z","mu":"MW","pk":"P","v":12.35}],"providerKey":"P","requestedCount":7,"savedCount":2,"skippedCount":1,"unitNo":1,"unitType":"PP"}],"isError":false,"message":"OK","statusCode":200,"traceId":"…"}"#]].assert_eq(&settled(&heard));
 }
 
 #[tokio::test]
@@ -288,4 +223,57 @@ async fn a_busy_or_stopped_engine_is_503_with_the_time_to_come_back() {
     let heard = stage.save(hourly(r#"{"ds":"2026-03-02T00:00:00Z","v":1}"#)).await;
     assert_eq!(heard.code(), (503, "NO_CHANGES".to_owned()));
     assert_eq!(heard.header("retry-after"), Some("1"));
+}
+
+#[tokio::test]
+async fn a_full_queue_and_a_late_answer_are_503() {
+    let mut stage = Stage::new().await;
+    let (commands, _unread) = mpsc::channel(1);
+    let (lookups, _) = mpsc::channel(1);
+    let rules = DoorRules { reply_wait: Duration::from_millis(50), ..DoorRules::default() };
+    let read_model = Arc::clone(&stage.read_model);
+    stage.router = router(Doors { read_model, commands, lookups, rules, now });
+    let body = || hourly(r#"{"ds":"2026-03-02T00:00:00Z","v":1}"#);
+    let (late, full) = tokio::join!(stage.save(body()), stage.save(body()));
+    assert_eq!(late.code(), (503, "ANSWER_LATE".to_owned()));
+    assert_eq!(full.code(), (503, "QUEUE_FULL".to_owned()));
+    let unasked = stage.get("/api/v2.0/batches/00000000-0000-0000-0000-000000000000").await;
+    assert_eq!(unasked.code(), (503, "NO_CHANGES".to_owned()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every value given is saved, skipped or refused, in a body of any shape.
+    #[test]
+    fn nothing_given_is_lost(
+        entries in vec((0..3_usize, vec((0..40_i64, 0..5_u8), 0..20)), 1..4),
+    ) {
+        let periods = [15, 30, 60];
+        let start = Instant::parse("2026-03-02T00:00Z").unwrap();
+        let mut bodies: BTreeMap<usize, String> = BTreeMap::new();
+        for (period, slots) in entries {
+            let slots = slots.into_iter().map(|(quarter, value)| {
+                let value = ["null", "1", "2.005", "101", "1e9"][usize::from(value)];
+                format!(r#"{{"ds":"{}","v":{value}}}"#, start.plus_minutes(quarter * 15))
+            });
+            let slots = slots.collect::<Vec<_>>().join(",");
+            bodies.insert(period, format!(r#"{{"period":{},"predictions":[{slots}]}}"#, periods[period]));
+        }
+        let body = bodies.into_values().collect::<Vec<_>>().join(",");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let heard = runtime.block_on(async {
+            Stage::new().await.save(format!(r#"{{"unitForecastList":[{body}]}}"#)).await
+        });
+        let json = heard.json();
+        let mut stored = 0;
+        for entry in json["data"].as_array().unwrap() {
+            let count = |name: &str| entry[name].as_u64().unwrap() as usize;
+            let refused: usize = errors(entry).into_iter().map(|(_, deliveries)| deliveries).sum();
+            prop_assert_eq!(count("requestedCount"), count("savedCount") + count("skippedCount") + refused);
+            stored += count("savedCount") + count("skippedCount");
+        }
+        prop_assert_eq!(heard.status.as_u16(), if stored > 0 { 200 } else { 422 });
+        prop_assert_eq!(json["data"][0]["batchId"].is_null(), stored == 0);
+    }
 }

@@ -181,6 +181,15 @@ async fn a_batch_is_shown_and_withdrawn() {
         (&json!(1), &json!("local"), &json!(1))
     );
     assert_eq!(batch["firstDeliveryDay"], "2026-03-02");
+    let lock = r#"{"unitType":"PP","unitNo":1,"from":"2026-03-02","to":"2026-03-03","reason":"r"}"#;
+    stage.write("POST", LOCKS, lock).await;
+    let refused_whole = stage.write("DELETE", &path, "").await;
+    assert_eq!(refused_whole.code(), (409, "WITHDRAWAL_REFUSED".to_owned()));
+    assert_eq!(
+        refused_whole.json()["additionalData"]["slots"],
+        json!([{"unitType": "PP", "unitNo": 1, "ds": "2026-03-01T21:00:00Z", "code": "LOCKED"}])
+    );
+    stage.write("DELETE", "/api/v2.0/locks/1", "").await;
     let withdrawn = stage.write("DELETE", &path, "").await.json();
     assert_eq!(withdrawn["data"]["alreadyWithdrawn"], false);
     assert_eq!(stage.write("DELETE", &path, "").await.json()["data"]["alreadyWithdrawn"], true);
