@@ -5,6 +5,7 @@
 //! atomic batch with its number, so a store that lost its tail knows what it lacks, and writing an epoch
 //! again changes nothing. What has closed but is not written yet is laid over every read ([`tail`]).
 
+mod answers;
 pub mod codec;
 pub mod tail;
 
@@ -22,6 +23,8 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::failpoint::{self, Failpoint};
+use answers::Answers;
+pub use answers::REMEMBERED_MINUTES;
 use codec::{BatchRecord, StoredRevision};
 
 /// Memory for one keyspace's unsorted writes: enough to write large runs, small beside the live blocks.
@@ -66,14 +69,13 @@ pub struct History {
     batches: Keyspace,
     /// Batch id → sequence.
     ids: Keyspace,
-    /// (source key, sequence) of every batch that has one.
+    /// (digest of the source key, sequence) of every batch that has one.
     sources: Keyspace,
     /// (sequence, series, day) of every revision.
     batch_days: Keyspace,
     /// Sequence → instant.
     withdrawals: Keyspace,
-    /// Scope of a request → (digest of its body, answer).
-    answers: Keyspace,
+    answers: Answers,
     progress: Keyspace,
     known: Arc<Mutex<HashMap<Sequence, Arc<Batch>, FixedState>>>,
 }
@@ -110,7 +112,8 @@ impl History {
             sources: keyspace("batch_sources")?,
             batch_days: keyspace("batch_days")?,
             withdrawals: keyspace("withdrawals")?,
-            answers: keyspace("answers")?,
+            answers: Answers::new(keyspace("answers")?, keyspace("answers_by_age")?)
+                .map_err(fault("counting answers"))?,
             progress: keyspace("progress")?,
             known: Arc::default(),
             database,
@@ -143,9 +146,7 @@ impl History {
             batch.insert(&self.batches, sequence, bytes);
             batch.insert(&self.ids, *record.batch.id.as_bytes(), sequence);
             if let Some(source) = &record.batch.source_batch {
-                let mut key = source.as_bytes().to_vec();
-                key.extend_from_slice(&sequence);
-                batch.insert(&self.sources, key, []);
+                batch.insert(&self.sources, codec::source_key(source, record.batch.sequence), []);
             }
         }
         for (series_day, stored) in &epoch.revisions {
@@ -160,11 +161,7 @@ impl History {
         if let Some((sequence, instant)) = epoch.withdrawn {
             batch.insert(&self.withdrawals, sequence.0.to_be_bytes(), instant.0.to_be_bytes());
         }
-        for (idempotency, reply) in &epoch.answers {
-            let bytes = postcard::to_stdvec(&(idempotency.body, reply));
-            let bytes = bytes.map_err(|_| self.damaged("answers"))?;
-            batch.insert(&self.answers, idempotency.scope, bytes);
-        }
+        self.answers.write(&epoch.answers, &mut batch).map_err(self.fault("writing answers"))?;
         batch.insert(&self.progress, APPLIED, epoch.epoch.0.to_be_bytes());
         batch.commit().map_err(self.fault("writing an epoch"))?;
         failpoint::pass(Failpoint::HistoryWritten);
@@ -276,15 +273,11 @@ impl History {
         source: &str,
         newest: Sequence,
     ) -> Result<Option<Sequence>, HistoryError> {
-        let key = |sequence: u64| [source.as_bytes(), &sequence.to_be_bytes()].concat();
-        let Some(item) = self.sources.range(key(0)..=key(newest.0)).next_back() else {
-            return Ok(None);
-        };
-        let found = item.key().map_err(self.fault("reading"))?;
-        // Between the bounds there may also be a longer key that goes on with bytes of its own.
-        let of_source = found.len() == source.len() + 8;
-        let sequence = found.last_chunk::<8>().map(|bytes| Sequence(u64::from_be_bytes(*bytes)));
-        Ok(sequence.filter(|_| of_source))
+        let keys = codec::source_key(source, Sequence(0))..=codec::source_key(source, newest);
+        let Some(item) = self.sources.range(keys).next_back() else { return Ok(None) };
+        let key = item.key().map_err(self.fault("reading"))?;
+        let bytes = key.last_chunk::<8>().ok_or_else(|| self.damaged("batch_sources"))?;
+        Ok(Some(Sequence(u64::from_be_bytes(*bytes))))
     }
 
     /// When a batch was withdrawn, if it was.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use smartpulse::cli::{self, Cli, Command};
 use smartpulse::ingest::clock::MachineClocks;
+use smartpulse_datasets::SourceError;
 use smartpulse_operators::time::Instant;
 
 #[global_allocator]
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {
             report(&fault);
-            ExitCode::FAILURE
+            if is_bad_argument(&fault) { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -52,6 +53,12 @@ fn run(arguments: &Cli) -> anyhow::Result<()> {
         Some(Command::Check) => cli::check::run(shared),
         Some(Command::Config) => cli::config::run(shared),
     }
+}
+
+/// A source that is none, or a configuration that is refused, is the caller's mistake: exit code 2.
+fn is_bad_argument(fault: &anyhow::Error) -> bool {
+    let unknown_source = matches!(fault.downcast_ref(), Some(SourceError::Unknown { .. }));
+    unknown_source || fault.is::<smartpulse::config::ConfigError>()
 }
 
 #[allow(clippy::print_stderr, reason = "the last word to the person at the terminal")]

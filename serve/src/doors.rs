@@ -1,8 +1,8 @@
 //! The REST doors: one pure function from what they need to a router.
 //!
-//! A request passes [`exchange`] (admission, trace id, envelope, encoding, log), then one door, which only
+//! A request passes `exchange` (admission, trace id, envelope, encoding, log), then one door, which only
 //! translates: words and bodies into domain values, snapshots and replies into answers. A refusal of any
-//! door is a [`refusal::Refusal`], which alone knows its status.
+//! door is a `refusal::Refusal`, which alone knows its status.
 
 use std::sync::Arc;
 

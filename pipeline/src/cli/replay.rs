@@ -53,7 +53,7 @@ pub fn run(shared: &Shared, arguments: &ReplayArgs, clocks: MachineClocks) -> an
         },
     };
     let doors =
-        arguments.serve.then(|| super::serve::open_doors(&service, &config, clocks)).transpose()?;
+        arguments.serve.then(|| super::serve::open_doors(&service, &config, clocks, false)).transpose()?;
     progress.say("replaying");
     let meter = changes.meter();
     let fed = feed(&name, &mut changes, done, course, &service.backfill, |_| {

@@ -50,14 +50,15 @@ pub(super) fn run_until_stopped(
         Options { workers: workers(config), clock, disk_reserve: config.disk_reserve_bytes };
     let service = Service::start(folder, options, |done, all| progress.recovering(done, all))?;
     progress.finish();
-    let doors = match open_doors(&service, config, clocks) {
+    let is_live = matches!(clock, ClockChoice::Machine { .. });
+    let doors = match open_doors(&service, config, clocks, is_live) {
         Ok(doors) => doors,
         Err(fault) => {
             service.stop()?;
             return Err(fault);
         }
     };
-    if matches!(clock, ClockChoice::Machine { .. }) {
+    if is_live {
         journal_rules(&service, config);
     }
     shared.say(&format!("listening on http://{}", doors.address));
@@ -79,11 +80,12 @@ pub(super) struct OpenDoors {
     runtime: Option<Runtime>,
 }
 
-/// Opens the doors of `service`.
+/// Opens the doors of `service`; `live_clock` says that its clock is the machine's.
 pub(super) fn open_doors(
     service: &Service,
     config: &Config,
     clocks: MachineClocks,
+    live_clock: bool,
 ) -> anyhow::Result<OpenDoors> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let listener = runtime
@@ -103,6 +105,7 @@ pub(super) fn open_doors(
             local_roles: config.auth.local_roles.clone(),
             token: config.auth.token.clone(),
             token_roles: config.auth.token_roles.clone(),
+            live_clock,
             ..DoorRules::default()
         },
         now: clocks.now,

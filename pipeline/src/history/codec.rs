@@ -63,6 +63,14 @@ pub(super) fn batch_day_key(sequence: Sequence, series_day: SeriesDay) -> [u8; 1
     key
 }
 
+/// A source's key may be longer than a key of the store, so its digest stands for it.
+pub(super) fn source_key(source: &str, sequence: Sequence) -> [u8; 40] {
+    let mut key = [0; 40];
+    key[..32].copy_from_slice(blake3::hash(source.as_bytes()).as_bytes());
+    key[32..].copy_from_slice(&sequence.0.to_be_bytes());
+    key
+}
+
 pub(super) fn series_day_of(key: &[u8]) -> Option<SeriesDay> {
     let day = u32::from_be_bytes(key.get(..4)?.try_into().ok()?) ^ (1 << 31);
     let series = u32::from_be_bytes(key.get(4..8)?.try_into().ok()?);

@@ -9,10 +9,8 @@ use smartpulse_serve::command::Idempotency;
 use uuid::Uuid;
 
 use super::IngestError;
+use crate::history::REMEMBERED_MINUTES;
 use crate::history::tail::Archive;
-
-/// How long an answer is remembered for a repetition of its request: seven days, in minutes.
-const REMEMBERED_MINUTES: i64 = 7 * 24 * 60;
 
 /// The counters from which places are given, with their state before the tick that is being made.
 pub(super) struct Place {

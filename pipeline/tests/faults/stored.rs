@@ -6,7 +6,7 @@ use std::path::Path;
 
 use fjall::{Database, KeyspaceCreateOptions};
 
-use super::folder::{files, flip, unchanged, with_saves};
+use super::folder::{files, flip, with_saves};
 use super::process::{Server, run};
 use super::refused;
 
@@ -63,12 +63,10 @@ fn a_snapshot_of_a_newer_release_is_refused() {
 /// Writes the store's memory to tables and returns those of a keyspace.
 fn flushed(data: &Path, keyspace: &str) -> Vec<std::path::PathBuf> {
     let path = data.join("history");
-    let before = files(&path, "");
     let database = Database::builder(&path).open().unwrap();
     let keyspace = database.keyspace(keyspace, KeyspaceCreateOptions::default).unwrap();
     keyspace.rotate_memtable_and_wait().unwrap();
     drop((keyspace, database));
-    let _ = before;
     let tables = super::folder::content(&path).into_keys();
     tables.filter(|path| path.parent().is_some_and(|folder| folder.ends_with("tables"))).collect()
 }
@@ -86,5 +84,4 @@ fn a_damaged_history_store_is_named() {
     flip(&tables[0], 40);
     println!("{:?}", run(&data, ["export", "history", "--out", &out]));
     println!("{:?}", run(&data, ["check"]));
-    let _ = unchanged::<()>;
 }

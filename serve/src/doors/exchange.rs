@@ -55,7 +55,7 @@ pub(crate) async fn exchange(
     let took = started.elapsed();
     let status = response.status().as_u16();
     desk.meters.answered(method, &route, status, took);
-    let ms = took.as_secs_f64() * 1_000.0;
+    let ms = took.as_micros() as f64 / 1_000.0;
     tracing::info!(method, route, status, ms, trace, identity, "request");
     response
 }
