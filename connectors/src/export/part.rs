@@ -14,7 +14,7 @@ use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use super::page::{RowGroup, ZSTD_LEVEL};
 use super::{ExportError, ExportStamp};
 
-/// Where row groups and part files end. Counts of rows alone decide, so equal rows are equal files.
+/// Where row groups and part files end. The rows alone decide, so equal rows are equal files.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Rows of a row group, which is what an export holds in memory.
@@ -44,7 +44,7 @@ pub(super) struct Parts {
     compressor: zstd::bulk::Compressor<'static>,
     part_rows: u64,
     folder: PathBuf,
-    /// Number of the part that is open, or of the next one.
+    /// Parts begun in `folder`, which is the number of the next one.
     number: u32,
     open: Option<Part>,
 }
