@@ -6,8 +6,8 @@
 //! is the same bytes. Memory is bounded by one row group (`part::Bounds`).
 //!
 //! Reading order: `latest`, `history`, `units`, `batches` (a view each), `slot` (what the first two share),
-//! `partition` and `view` (rows on their way out), `folder` (nobody sees half), `part` (the files),
-//! `column` (rows become columns), `page` and `hybrid` (columns become bytes).
+//! `partition` and `view` (rows on their way out), `folder` (nobody sees half), `part` (the files,
+//! which the Parquet library encodes).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,12 +18,9 @@ use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::time::Instant;
 
 pub(crate) mod batches;
-mod column;
 mod folder;
 pub(crate) mod history;
-mod hybrid;
 pub(crate) mod latest;
-mod page;
 mod part;
 mod partition;
 mod slot;

@@ -35,7 +35,7 @@ pub struct Chunk {
     pub values: Vec<i64>,
     /// The decision on each value.
     pub outcomes: Vec<Outcome>,
-    /// Indices of values that were clipped to the upper limit.
+    /// Indices of values that were clipped to the upper limit, ascending.
     pub clipped: Vec<u32>,
     /// Earlier revisions of the series days that need them to be decided.
     pub histories: HashMap<SeriesDay, Vec<Revision>, foldhash::fast::FixedState>,

@@ -100,7 +100,7 @@ pub struct ReplayArgs {
     #[arg(long, value_delimiter = ',', value_parser = ["gates", "limits", "locks"])]
     pub enforce: Vec<String>,
     /// Round values to so many decimals in the unit given.
-    #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u32).range(0..=9))]
+    #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u32).range(0..=6))]
     pub round: Option<u32>,
     /// Store equal values as news.
     #[arg(long)]

@@ -158,7 +158,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     rule(!config.allowed_periods.is_empty(), "allowed_periods", "at least one period")?;
     rule(config.allowed_periods.iter().all(divides), "allowed_periods", "divisors of 1440")?;
     rule(config.max_values > 0, "max_values", "at least 1")?;
-    rule(config.rounding_digits <= 9, "rounding_digits", "at most 9")?;
+    rule(config.rounding_digits <= 6, "rounding_digits", "at most 6")?;
     rule(
         (1..=1_000_000_000).contains(&config.value_bound_mw),
         "value_bound_mw",

@@ -7,6 +7,7 @@
 
 mod answers;
 pub mod codec;
+mod shelf;
 pub mod tail;
 
 use std::path::{Path, PathBuf};
@@ -58,6 +59,12 @@ pub enum HistoryError {
     /// A record cannot be read.
     #[error("history store {path}: a record in {keyspace} is damaged")]
     Damaged { path: PathBuf, keyspace: &'static str },
+    /// The disk is full. What the store lacks is in the journal.
+    #[error("history store {path}: the disk is full; what it lacks is written at the next start")]
+    DiskFull { path: PathBuf },
+    /// It was closed and could not be opened again.
+    #[error("history store {path}: it is closed")]
+    Closed { path: PathBuf },
 }
 
 /// The history store. Cheap to clone; all clones are one store.
@@ -331,6 +338,12 @@ impl History {
                 .push(format!("epoch {number}: the withdrawal of batch {} differs", sequence.0));
         }
         Ok(differences)
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Bytes on disk.

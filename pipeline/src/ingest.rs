@@ -291,6 +291,9 @@ impl Ingest {
     }
 
     fn has_room(&self) -> bool {
+        if self.start.archive.waits_for_room() {
+            return false;
+        }
         let room = rustix::fs::statvfs(&self.start.journal_folder);
         room.map_or(true, |room| room.f_bavail * room.f_frsize >= self.start.disk_reserve)
     }

@@ -13,12 +13,12 @@ pub(crate) fn answer_all(archive: &Archive, mut lookups: Receiver<Lookup>) {
     while let Some(lookup) = lookups.blocking_recv() {
         match lookup {
             Lookup::Batch { id, reply } => {
-                let found = summary(archive, id).unwrap_or_else(|problem| {
-                    error!(%problem, "a batch could not be looked up");
-                    None
-                });
-                // The asker may have gone away.
-                let _ = reply.send(found);
+                match summary(archive, id) {
+                    // The asker may have gone away.
+                    Ok(found) => drop(reply.send(found)),
+                    // Without an answer the asker knows that there was none: not that it is not there.
+                    Err(problem) => error!(%problem, "a batch could not be looked up"),
+                }
             }
         }
     }

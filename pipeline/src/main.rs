@@ -1,5 +1,6 @@
 //! The binary `smartpulse`: reads the command line and the clocks; everything else is in the library.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         arguments.shared.load(None).map_or_else(|_| "info".to_owned(), |loaded| loaded.config.log);
     let filter = if arguments.shared.quiet { "error".to_owned() } else { filter };
     let logging = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let logging = logging.with_ansi(std::io::stderr().is_terminal());
     // A log that was set up before stays.
     let _ = logging.try_init();
     monotonic();

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::time::Instant;
+use smartpulse_serve::clock_hold::ClockHold;
 use smartpulse_serve::command::{Command, Lookup};
 use smartpulse_serve::read_model::ReadModel;
 use thiserror::Error;
@@ -20,7 +21,7 @@ use crate::failpoint;
 use crate::folder::DataFolder;
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
-use crate::ingest::clock::{Clock, Hold, MachineClocks, WallClock};
+use crate::ingest::clock::{Clock, MachineClocks, WallClock};
 use crate::ingest::{self, Backfill, Digests, Handed, InFlight, IngestError, Journaled};
 use crate::lookup;
 use crate::recovery::{self, RecoveryError};
@@ -59,7 +60,7 @@ pub enum ClockChoice {
 
 impl ClockChoice {
     /// The clock of a folder whose views show `folder`.
-    fn begin(self, folder: Option<Instant>, hold: &Hold) -> Clock {
+    fn begin(self, folder: Option<Instant>, hold: &ClockHold) -> Clock {
         match self {
             ClockChoice::Data => Clock::Data,
             ClockChoice::Machine { clocks, accept } => {
@@ -103,7 +104,7 @@ pub struct Service {
     /// Lookups in the history store.
     pub lookups: tokio::sync::mpsc::Sender<Lookup>,
     /// The clock's hold.
-    pub hold: Hold,
+    pub hold: ClockHold,
     /// History and tail.
     pub archive: Archive,
     /// Positions of sources when the service started.
@@ -131,7 +132,7 @@ impl Service {
         let recovered = recovery::recover(&folder, options.workers, &read_model, progress)?;
         let base = recovered.engine.base();
         let archive = recovered.engine.archive().clone();
-        let hold = Hold::default();
+        let hold = ClockHold::default();
         let clock = options.clock.begin(base.clock, &hold);
         let (in_flight, digests) = (InFlight::default(), Digests::default());
         *digests.lock().unwrap_or_else(PoisonError::into_inner) = recovered.digests;
@@ -224,6 +225,7 @@ impl Service {
         read_model.set_ready(Err("stopping".to_owned()));
         // A receiver that is gone has failed, which its thread's result says.
         let _ = stop.send(true);
+        archive.hurry();
         drop((commands, backfill, lookups));
         let ingested = ingest.join().map_err(|_| ServiceError::Panicked)?;
         let decided = engine.join().map_err(|_| ServiceError::Panicked)?;
@@ -302,8 +304,12 @@ fn run_engine(
         writing.join().map_err(|_| ServiceError::Panicked)?;
     }
     let base = engine.base();
-    if base.epoch > last_snapshot && engine.archive().persist() {
-        snapshot::write(&after.snapshots, base.clone(), &after.read_model.snapshot())?;
+    if base.epoch > last_snapshot
+        && engine.archive().persist()
+        && let Err(problem) =
+            snapshot::write(&after.snapshots, base.clone(), &after.read_model.snapshot())
+    {
+        error!(%problem, "no snapshot was written: the next start takes longer");
     }
     Ok(base)
 }

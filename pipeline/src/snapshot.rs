@@ -120,13 +120,11 @@ pub fn write(folder: &Path, base: Base, published: &Snapshot) -> Result<PathBuf,
         move |source| SnapshotError::Io { path, action, source }
     };
     fs::create_dir_all(folder).map_err(io("creating the folder"))?;
-    let file = File::create(&fresh).map_err(io("creating"))?;
-    let mut out = zstd::Encoder::new(BufWriter::new(file), 1).map_err(io("writing"))?;
-    out.include_checksum(true).map_err(io("writing"))?;
-    write_frames(&mut out, base, published).map_err(io("writing"))?;
-    let buffered = out.finish().map_err(io("writing"))?;
-    let file = buffered.into_inner().map_err(|failed| io("writing")(failed.into_error()))?;
-    file.sync_all().map_err(io("syncing"))?;
+    if let Err(source) = write_file(&fresh, base, published) {
+        // On a full disk the half that was written would only be in the way.
+        let _ = fs::remove_file(&fresh);
+        return Err(io("writing")(source));
+    }
     failpoint::pass(Failpoint::SnapshotWritten);
     fs::rename(&fresh, &path).map_err(io("renaming"))?;
     sync_parent(&path).map_err(io("syncing the folder"))?;
@@ -135,6 +133,14 @@ pub fn write(folder: &Path, base: Base, published: &Snapshot) -> Result<PathBuf,
         fs::remove_file(&old).map_err(io("dropping an old one"))?;
     }
     Ok(path)
+}
+
+fn write_file(path: &Path, base: Base, published: &Snapshot) -> io::Result<()> {
+    let mut out = zstd::Encoder::new(BufWriter::new(File::create(path)?), 1)?;
+    out.include_checksum(true)?;
+    write_frames(&mut out, base, published)?;
+    let file = out.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()
 }
 
 fn write_frames(out: &mut impl Write, base: Base, published: &Snapshot) -> io::Result<()> {

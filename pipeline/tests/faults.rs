@@ -47,7 +47,8 @@ fn a_second_process_is_refused_and_the_first_goes_on() {
         &["export", "latest", "--out", &out],
         &["replay", &room.path().display().to_string()],
     ] {
-        run(&data, command).failed_saying(&[&data.display().to_string(), "in use by another process"]);
+        run(&data, command)
+            .failed_saying(&[&data.display().to_string(), "in use by another process"]);
     }
     client.save(1, 1, 11).expect_status(200);
     assert_eq!(client.latest(1).len(), 2);

@@ -12,6 +12,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use tokio::sync::mpsc;
 
+use crate::clock_hold::ClockHold;
 use crate::command::{Command, Lookup};
 use crate::read_model::ReadModel;
 use desk::Desk;
@@ -57,6 +58,8 @@ pub struct Doors {
     pub commands: mpsc::Sender<Command>,
     /// Where questions to the history store go; bounded likewise.
     pub lookups: mpsc::Sender<Lookup>,
+    /// Whether the clock is held, and how it is released.
+    pub hold: ClockHold,
     /// What the doors allow.
     pub rules: DoorRules,
     /// The wall clock: for batch and trace ids and for the age of a change, never for a decision.
@@ -85,6 +88,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/v2.0/locks", get(locks::list).post(locks::set))
         .route("/api/v2.0/locks/{id}", axum::routing::delete(locks::release))
         .route("/api/v2.0/status", get(status::status))
+        .route("/api/v2.0/clock/release", post(status::release_clock))
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
         .route("/metrics", get(status::metrics))

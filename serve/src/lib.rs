@@ -5,6 +5,8 @@
 //! for the answer, which comes when the change is durable and visible. This crate knows `operators` and
 //! nothing of journals, stores or dataflows.
 
+pub mod clock_hold;
 pub mod command;
 pub mod doors;
+mod pages;
 pub mod read_model;

@@ -19,6 +19,8 @@ use smartpulse_operators::unit::Unit;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::pages::Pages;
+
 type FixedState = foldhash::fast::FixedState;
 
 /// What the engine hands over when an epoch has closed.
@@ -70,7 +72,7 @@ pub struct Snapshot {
     pub figures: Arc<Figures>,
     /// Number of series named so far.
     series: u32,
-    blocks: imbl::Vector<Published>,
+    blocks: Pages<Published>,
     directory: Arc<Directory>,
 }
 
@@ -113,7 +115,7 @@ impl ReadModel {
             reference: Arc::new(Reference::default()),
             figures: Arc::new(Figures::default()),
             series: 0,
-            blocks: imbl::Vector::new(),
+            blocks: Pages::default(),
             directory: Arc::clone(&directory),
         };
         ReadModel {
@@ -146,12 +148,11 @@ impl ReadModel {
         for (series_day, block) in closed.blocks {
             let published = Published { block, changed: closed.clock };
             match days.get(&series_day) {
-                Some(number) => {
-                    next.blocks.set(*number as usize, published);
-                }
+                Some(number) => next.blocks.set(*number as usize, published),
                 None => {
-                    days.insert(series_day, next.blocks.len() as u32);
-                    next.blocks.push_back(published);
+                    let number = next.blocks.len();
+                    days.insert(series_day, number as u32);
+                    next.blocks.set(number, published);
                 }
             }
         }
@@ -261,6 +262,7 @@ mod tests {
             let packed = Packed::pack(&DayState::fold(24, []));
             Arc::new(DayBlock { packed, batches: Box::default(), pending: Box::default() })
         };
+        let mut earlier = model.snapshot();
         for (epoch, minutes) in [(1, 60), (2, 30)] {
             let period = Period::new(minutes).unwrap();
             let series = Series { kind: Kind::Forecast, unit, provider: provider.clone(), period };
@@ -275,6 +277,7 @@ mod tests {
             });
             if epoch == 1 {
                 assert_eq!(model.snapshot().changed(SeriesId(0), Day(0)), Some(Instant(1)));
+                earlier = model.snapshot();
             }
         }
         let newest = model.snapshot();
@@ -285,8 +288,6 @@ mod tests {
         assert_eq!(periods(&newest), [30, 60]);
         assert_eq!(newest.changed(SeriesId(0), Day(0)), Some(Instant(2)));
         assert_eq!(newest.changed(SeriesId(0), Day(1)), Some(Instant(1)));
-        let earlier =
-            Snapshot { series: 1, blocks: newest.blocks.take(2), ..Snapshot::clone(&newest) };
         assert_eq!(periods(&earlier), [60]);
         assert!(earlier.block(SeriesId(1), Day(1)).is_none());
     }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
+use arrow_array::ArrayRef;
+use arrow_array::builder::{Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
 use smartpulse_operators::batch::Batch;
 use smartpulse_operators::time::Instant;
 use uuid::fmt::Hyphenated;
 
-use super::column::{NumberColumn, TextColumn};
-use super::page::RowGroup;
 use super::part::Bounds;
-use super::view::{Columns, ViewExport};
+use super::view::{Columns, ViewExport, array, instants};
 use super::{ExportError, ExportStamp};
 
 /// A save and what became of its values.
@@ -86,16 +86,16 @@ const SCHEMA: &str = "message batches {
 
 #[derive(Default)]
 struct BatchColumns {
-    batch_id: TextColumn,
-    source_batch: TextColumn,
-    sequence: NumberColumn,
-    recorded: NumberColumn,
-    provider: TextColumn,
-    user: TextColumn,
-    note: TextColumn,
-    saved: NumberColumn,
-    skipped: NumberColumn,
-    withdrawn_at: NumberColumn,
+    batch_id: StringBuilder,
+    source_batch: StringBuilder,
+    sequence: Int64Builder,
+    recorded: TimestampMicrosecondBuilder,
+    provider: StringBuilder,
+    user: StringBuilder,
+    note: StringBuilder,
+    saved: Int64Builder,
+    skipped: Int64Builder,
+    withdrawn_at: TimestampMicrosecondBuilder,
     rows: usize,
 }
 
@@ -105,16 +105,16 @@ impl Columns for BatchColumns {
     fn push(&mut self, row: &BatchRow<'_>) {
         let batch = row.batch;
         let mut id = [0; Hyphenated::LENGTH];
-        self.batch_id.push(Some(batch.id.hyphenated().encode_lower(&mut id)));
-        self.source_batch.push(batch.source_batch.as_deref());
-        self.sequence.push(Some(batch.sequence.0 as i64));
-        self.recorded.push(Some(batch.recorded.0));
-        self.provider.push(Some(batch.provider.key()));
-        self.user.push(batch.user.as_deref());
-        self.note.push(batch.note.as_deref());
-        self.saved.push(Some(row.saved as i64));
-        self.skipped.push(Some(row.skipped as i64));
-        self.withdrawn_at.push(row.withdrawn_at.map(|instant| instant.0));
+        self.batch_id.append_value(batch.id.hyphenated().encode_lower(&mut id));
+        self.source_batch.append_option(batch.source_batch.as_deref());
+        self.sequence.append_value(batch.sequence.0 as i64);
+        self.recorded.append_value(batch.recorded.0);
+        self.provider.append_value(batch.provider.key());
+        self.user.append_option(batch.user.as_deref());
+        self.note.append_option(batch.note.as_deref());
+        self.saved.append_value(row.saved as i64);
+        self.skipped.append_value(row.skipped as i64);
+        self.withdrawn_at.append_option(row.withdrawn_at.map(|instant| instant.0));
         self.rows += 1;
     }
 
@@ -124,19 +124,21 @@ impl Columns for BatchColumns {
 
     fn text_bytes(&self) -> usize {
         let columns = [&self.batch_id, &self.source_batch, &self.provider, &self.user, &self.note];
-        columns.iter().map(|column| column.texts.plain().len()).sum()
+        columns.iter().map(|column| column.values_slice().len()).sum()
     }
 
-    fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
-        group.text_column(&self.batch_id)?;
-        group.text_column(&self.source_batch)?;
-        group.number_column(&self.sequence)?;
-        group.number_column(&self.recorded)?;
-        group.text_column(&self.provider)?;
-        group.text_column(&self.user)?;
-        group.text_column(&self.note)?;
-        group.number_column(&self.saved)?;
-        group.number_column(&self.skipped)?;
-        group.number_column(&self.withdrawn_at)
+    fn arrays(self) -> parquet::errors::Result<Vec<ArrayRef>> {
+        Ok(vec![
+            array(self.batch_id),
+            array(self.source_batch),
+            array(self.sequence),
+            instants(self.recorded),
+            array(self.provider),
+            array(self.user),
+            array(self.note),
+            array(self.saved),
+            array(self.skipped),
+            instants(self.withdrawn_at),
+        ])
     }
 }

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
+use arrow_array::ArrayRef;
+use arrow_array::builder::{BooleanBuilder, TimestampMicrosecondBuilder};
 use smartpulse_operators::batch::Batch;
 use smartpulse_operators::quantity::Quantity;
 use smartpulse_operators::series::{Kind, Series};
 use smartpulse_operators::time::{Day, Instant};
 
-use super::column::{Flags, NumberColumn};
-use super::page::RowGroup;
 use super::partition::PartitionedExport;
 use super::slot::{SLOT_COLUMNS, SlotColumns};
-use super::view::Columns;
+use super::view::{Columns, array, instants};
 use super::{ExportError, ExportStamp};
 
 /// One revision of a slot.
@@ -85,9 +85,9 @@ const REVISION_COLUMNS: &str = "
 #[derive(Default)]
 struct HistoryColumns {
     slots: SlotColumns,
-    withdrawn: Flags,
-    confirmed: Flags,
-    batch_withdrawn_at: NumberColumn,
+    withdrawn: BooleanBuilder,
+    confirmed: BooleanBuilder,
+    batch_withdrawn_at: TimestampMicrosecondBuilder,
 }
 
 impl Columns for HistoryColumns {
@@ -95,9 +95,9 @@ impl Columns for HistoryColumns {
 
     fn push(&mut self, row: &HistoryRow<'_>) {
         self.slots.push(row.series, row.delivery_start, row.value, row.batch);
-        self.withdrawn.push(row.value.is_none());
-        self.confirmed.push(row.confirmed);
-        self.batch_withdrawn_at.push(row.batch_withdrawn_at.map(|instant| instant.0));
+        self.withdrawn.append_value(row.value.is_none());
+        self.confirmed.append_value(row.confirmed);
+        self.batch_withdrawn_at.append_option(row.batch_withdrawn_at.map(|instant| instant.0));
     }
 
     fn rows(&self) -> usize {
@@ -108,10 +108,13 @@ impl Columns for HistoryColumns {
         self.slots.text_bytes()
     }
 
-    fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
-        self.slots.write(group)?;
-        group.flags(&self.withdrawn)?;
-        group.flags(&self.confirmed)?;
-        group.number_column(&self.batch_withdrawn_at)
+    fn arrays(self) -> parquet::errors::Result<Vec<ArrayRef>> {
+        let mut arrays = self.slots.arrays()?;
+        arrays.extend([
+            array(self.withdrawn),
+            array(self.confirmed),
+            instants(self.batch_withdrawn_at),
+        ]);
+        Ok(arrays)
     }
 }

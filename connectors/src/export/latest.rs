@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use arrow_array::ArrayRef;
 use smartpulse_operators::batch::Batch;
 use smartpulse_operators::quantity::Quantity;
 use smartpulse_operators::series::{Kind, Series};
 use smartpulse_operators::time::{Day, Instant};
 
-use super::page::RowGroup;
 use super::partition::PartitionedExport;
 use super::slot::{SLOT_COLUMNS, SlotColumns};
 use super::view::Columns;
@@ -84,7 +84,7 @@ impl Columns for LatestColumns {
         self.0.text_bytes()
     }
 
-    fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
-        self.0.write(group)
+    fn arrays(self) -> parquet::errors::Result<Vec<ArrayRef>> {
+        self.0.arrays()
     }
 }

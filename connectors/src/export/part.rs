@@ -5,13 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
+use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use parquet::arrow::parquet_to_arrow_schema;
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::Result;
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
-use parquet::file::writer::SerializedFileWriter;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::{SchemaDescriptor, TypePtr};
+use parquet::schema::types::SchemaDescriptor;
 
-use super::page::{RowGroup, ZSTD_LEVEL};
 use super::{ExportError, ExportStamp};
 
 /// Where row groups and part files end. The rows alone decide, so equal rows are equal files.
@@ -38,10 +41,8 @@ impl Bounds {
 
 /// The part files of a view, one open at a time.
 pub(super) struct Parts {
-    schema: TypePtr,
-    descriptor: SchemaDescriptor,
-    properties: WriterPropertiesPtr,
-    compressor: zstd::bulk::Compressor<'static>,
+    schema: SchemaRef,
+    options: ArrowWriterOptions,
     part_rows: u64,
     folder: PathBuf,
     /// Parts begun in `folder`, which is the number of the next one.
@@ -51,7 +52,7 @@ pub(super) struct Parts {
 
 struct Part {
     path: PathBuf,
-    writer: SerializedFileWriter<File>,
+    writer: ArrowWriter<File>,
     rows: u64,
 }
 
@@ -63,19 +64,20 @@ impl Parts {
         stamp: &ExportStamp,
         bounds: &Bounds,
     ) -> std::result::Result<Parts, ExportError> {
-        let schema =
-            parse_message_type(schema).map(Arc::new).map_err(ExportError::parquet(folder))?;
-        let properties = WriterProperties::builder()
-            .set_created_by(CREATED_BY.to_owned())
-            .set_key_value_metadata(Some(stamp.metadata()))
-            .build();
-        let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)
-            .map_err(ExportError::io("compress for", folder))?;
+        let of_schema = || {
+            let parquet = SchemaDescriptor::new(Arc::new(parse_message_type(schema)?));
+            let arrow = parquet_to_arrow_schema(&parquet, None)?;
+            // Readers take the types from the columns: those the rows came in are no matter of theirs.
+            let options = ArrowWriterOptions::new()
+                .with_properties(properties(stamp)?)
+                .with_skip_arrow_metadata(true)
+                .with_parquet_schema(parquet);
+            Ok((Arc::new(arrow), options))
+        };
+        let (schema, options) = of_schema().map_err(ExportError::parquet(folder))?;
         Ok(Parts {
-            descriptor: SchemaDescriptor::new(Arc::clone(&schema)),
             schema,
-            properties: Arc::new(properties),
-            compressor,
+            options,
             part_rows: bounds.part_rows,
             folder: folder.to_owned(),
             number: 0,
@@ -91,25 +93,19 @@ impl Parts {
         Ok(())
     }
 
-    /// Writes a row group of `rows` rows whose columns `fill` gives.
+    /// Writes a row group of `rows` rows whose columns `arrays` gives.
     pub(super) fn write(
         &mut self,
         rows: usize,
-        fill: impl FnOnce(&mut RowGroup<'_>) -> Result<()>,
+        arrays: impl FnOnce() -> Result<Vec<ArrayRef>>,
     ) -> std::result::Result<(), ExportError> {
         let mut part = self.opened()?;
         part.rows += rows as u64;
         let full = part.rows >= self.part_rows;
+        let names = self.schema.fields().iter().map(|field| field.name());
         let write = || {
-            let mut group = RowGroup {
-                writer: part.writer.next_row_group()?,
-                compressor: &mut self.compressor,
-                schema: &self.descriptor,
-                column: 0,
-                rows: rows as u64,
-            };
-            fill(&mut group)?;
-            group.close()
+            part.writer.write(&RecordBatch::try_from_iter(names.zip(arrays()?))?)?;
+            part.writer.flush()
         };
         write().map_err(ExportError::parquet(&part.path))?;
         self.open = Some(part);
@@ -144,8 +140,8 @@ impl Parts {
             }
         })?;
         self.number += 1;
-        let (schema, properties) = (Arc::clone(&self.schema), Arc::clone(&self.properties));
-        let writer = SerializedFileWriter::new(file, schema, properties)
+        let (schema, options) = (Arc::clone(&self.schema), self.options.clone());
+        let writer = ArrowWriter::try_new_with_options(file, schema, options)
             .map_err(ExportError::parquet(&path))?;
         Ok(Part { path, writer, rows: 0 })
     }
@@ -153,3 +149,21 @@ impl Parts {
 
 /// Named in every file instead of the library and its version, so that a new one changes no bytes.
 const CREATED_BY: &str = "smartpulse version 1.0.0";
+/// Zstandard's fastest regular level: the columns that compress well do so at any.
+const ZSTD_LEVEL: i32 = 1;
+/// Bytes of a dictionary of powers at which the rest of the row group goes without. Powers in whole kW have
+/// few values, and are then written in two thirds of the bytes; where there are more, a dictionary costs.
+const POWER_DICTIONARY_BYTES: usize = 128 << 10;
+
+fn properties(stamp: &ExportStamp) -> Result<WriterProperties> {
+    Ok(WriterProperties::builder()
+        .set_created_by(CREATED_BY.to_owned())
+        .set_key_value_metadata(Some(stamp.metadata()))
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        // Texts are bounded as a dictionary, by `Bounds::row_group_text_bytes`; row by row they are not.
+        .set_dictionary_page_size_limit(usize::MAX)
+        .set_column_dictionary_page_size_limit("value_mw".into(), POWER_DICTIONARY_BYTES)
+        .build())
+}

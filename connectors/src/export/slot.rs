@@ -1,17 +1,24 @@
 //! The columns of a slot of a stored series and of the save its value is from.
 //!
 //! All but delivery and value are functions of the row's series or of its batch, and stretches of rows share
-//! both: so a row notes which it has, and the columns of a series or a batch are looked up once.
+//! both: so a row holds the places of its two, and the columns are Arrow dictionaries of one entry a series
+//! or batch, whose keys are these places. (An Arrow dictionary may repeat values; the file's do not.)
 
+use std::sync::Arc;
+
+use arrow_array::builder::TimestampMicrosecondBuilder;
+use arrow_array::builder::{Float64Builder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, DictionaryArray, Int32Array};
 use hashbrown::HashMap;
+use parquet::errors::Result;
 use smartpulse_operators::batch::{Batch, Sequence};
 use smartpulse_operators::quantity::Quantity;
 use smartpulse_operators::series::Series;
 use smartpulse_operators::time::Instant;
 use uuid::fmt::Hyphenated;
 
-use super::column::{NumberColumn, Numbers, Powers, Runs, Texts};
-use super::page::RowGroup;
+use super::view::{array, instants};
 
 /// The schema of [`SlotColumns`], in Parquet's schema language.
 pub(super) const SLOT_COLUMNS: &str = "
@@ -34,8 +41,9 @@ pub(super) const SLOT_COLUMNS: &str = "
 pub(super) struct SlotColumns {
     series: SeriesColumns,
     batches: BatchColumns,
-    delivery_start: NumberColumn,
-    value_mw: Powers,
+    delivery_start: TimestampMicrosecondBuilder,
+    value_mw: Float64Builder,
+    rows: usize,
 }
 
 impl SlotColumns {
@@ -48,132 +56,137 @@ impl SlotColumns {
     ) {
         self.series.push(series);
         self.batches.push(batch);
-        self.delivery_start.push(Some(delivery_start.0));
-        self.value_mw.push(value);
+        self.delivery_start.append_value(delivery_start.0);
+        self.value_mw.append_option(value.map(Quantity::megawatts));
+        self.rows += 1;
     }
 
     pub(super) fn rows(&self) -> usize {
-        self.value_mw.rows()
+        self.rows
     }
 
     pub(super) fn text_bytes(&self) -> usize {
-        self.series.provider.plain().len() + self.batches.text_bytes()
+        self.series.provider.values_slice().len() + self.batches.text_bytes()
     }
 
-    /// Hands the columns over in the order of [`SLOT_COLUMNS`].
-    pub(super) fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
-        self.series.write(group)?;
-        group.number_column(&self.delivery_start)?;
-        group.powers(&self.value_mw)?;
-        self.batches.write(group)
+    /// The columns in the order of [`SLOT_COLUMNS`].
+    pub(super) fn arrays(self) -> Result<Vec<ArrayRef>> {
+        let mut arrays = self.series.arrays()?;
+        arrays.extend([instants(self.delivery_start), array(self.value_mw)]);
+        arrays.extend(self.batches.arrays()?);
+        Ok(arrays)
     }
 }
 
-/// The columns of a row's series.
+/// The columns of a row's series: an entry for each stretch of one.
 #[derive(Default)]
 struct SeriesColumns {
     /// The series of the last row.
     last: Option<Series>,
-    unit_type: Texts,
-    unit_no: Numbers,
-    provider: Texts,
-    period_minutes: Numbers,
-    /// Keys of the four columns, for each stretch of one series.
-    keys: Vec<[u32; 4]>,
-    stretches: Runs,
+    entries: i32,
+    unit_type: StringBuilder,
+    unit_no: Int64Builder,
+    provider: StringBuilder,
+    period_minutes: Int32Builder,
+    /// The entry of each row.
+    keys: Vec<i32>,
 }
 
 impl SeriesColumns {
     fn push(&mut self, series: &Series) {
         if self.last.as_ref() != Some(series) {
             self.last = Some(series.clone());
-            self.keys.push([
-                self.unit_type.key(series.unit.unit_type.word()),
-                self.unit_no.key(series.unit.unit_no as i64),
-                self.provider.key(series.provider.key()),
-                self.period_minutes.key(i64::from(series.period.minutes())),
-            ]);
+            self.entries += 1;
+            self.unit_type.append_value(series.unit.unit_type.word());
+            self.unit_no.append_value(series.unit.unit_no as i64);
+            self.provider.append_value(series.provider.key());
+            self.period_minutes.append_value(i32::from(series.period.minutes()));
         }
-        self.stretches.push(self.keys.len() as u32 - 1);
+        self.keys.push(self.entries - 1);
     }
 
-    fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
-        let column = |column: usize| column_of(&self.keys, &self.stretches, column);
-        group.texts(&self.unit_type, column(0))?;
-        group.numbers(&self.unit_no, column(1))?;
-        group.texts(&self.provider, column(2))?;
-        group.numbers(&self.period_minutes, column(3))
+    fn arrays(self) -> Result<Vec<ArrayRef>> {
+        let entries = [
+            array(self.unit_type),
+            array(self.unit_no),
+            array(self.provider),
+            array(self.period_minutes),
+        ];
+        keyed(self.keys, entries)
     }
 }
 
-/// The columns of a row's batch, which is known by its sequence.
+/// The columns of a row's batch, which is known by its sequence: an entry for each.
 #[derive(Default)]
 struct BatchColumns {
-    /// Sequence of the last row's batch and its place in `keys`.
-    last: Option<(Sequence, u32)>,
-    places: HashMap<Sequence, u32, foldhash::fast::FixedState>,
-    valid_after: Numbers,
-    recorded: Numbers,
-    sequence: Numbers,
-    batch_id: Texts,
-    source_batch: Texts,
-    user: Texts,
-    note: Texts,
-    /// Keys of the seven columns, for each batch.
-    keys: Vec<[u32; 7]>,
-    stretches: Runs,
+    /// Sequence of the last row's batch and its entry.
+    last: Option<(Sequence, i32)>,
+    entries: HashMap<Sequence, i32, foldhash::fast::FixedState>,
+    valid_after: TimestampMicrosecondBuilder,
+    recorded: TimestampMicrosecondBuilder,
+    sequence: Int64Builder,
+    batch_id: StringBuilder,
+    source_batch: StringBuilder,
+    user: StringBuilder,
+    note: StringBuilder,
+    /// The entry of each row.
+    keys: Vec<i32>,
 }
 
 impl BatchColumns {
     fn push(&mut self, batch: &Batch) {
-        let place = match self.last {
-            Some((sequence, place)) if sequence == batch.sequence => place,
-            _ => self.place(batch),
+        let entry = match self.last {
+            Some((sequence, entry)) if sequence == batch.sequence => entry,
+            _ => self.entry(batch),
         };
-        self.stretches.push(place);
+        self.keys.push(entry);
     }
 
-    fn place(&mut self, batch: &Batch) -> u32 {
-        let next = self.keys.len() as u32;
-        let place = *self.places.entry(batch.sequence).or_insert(next);
-        if place == next {
+    fn entry(&mut self, batch: &Batch) -> i32 {
+        let next = self.entries.len() as i32;
+        let entry = *self.entries.entry(batch.sequence).or_insert(next);
+        if entry == next {
             let mut id = [0; Hyphenated::LENGTH];
-            self.keys.push([
-                self.valid_after.key(batch.valid_after.0),
-                self.recorded.key(batch.recorded.0),
-                self.sequence.append(batch.sequence.0 as i64),
-                self.batch_id.append(batch.id.hyphenated().encode_lower(&mut id)),
-                self.source_batch.optional_key(batch.source_batch.as_deref()),
-                self.user.optional_key(batch.user.as_deref()),
-                self.note.optional_key(batch.note.as_deref()),
-            ]);
+            self.valid_after.append_value(batch.valid_after.0);
+            self.recorded.append_value(batch.recorded.0);
+            self.sequence.append_value(batch.sequence.0 as i64);
+            self.batch_id.append_value(batch.id.hyphenated().encode_lower(&mut id));
+            self.source_batch.append_option(batch.source_batch.as_deref());
+            self.user.append_option(batch.user.as_deref());
+            self.note.append_option(batch.note.as_deref());
         }
-        self.last = Some((batch.sequence, place));
-        place
+        self.last = Some((batch.sequence, entry));
+        entry
     }
 
     fn text_bytes(&self) -> usize {
         let texts = [&self.batch_id, &self.source_batch, &self.user, &self.note];
-        texts.iter().map(|texts| texts.plain().len()).sum()
+        texts.iter().map(|texts| texts.values_slice().len()).sum()
     }
 
-    fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
-        let column = |column: usize| column_of(&self.keys, &self.stretches, column);
-        group.numbers(&self.valid_after, column(0))?;
-        group.numbers(&self.recorded, column(1))?;
-        group.numbers(&self.sequence, column(2))?;
-        group.texts(&self.batch_id, column(3))?;
-        group.texts(&self.source_batch, column(4))?;
-        group.texts(&self.user, column(5))?;
-        group.texts(&self.note, column(6))
+    fn arrays(self) -> Result<Vec<ArrayRef>> {
+        let entries = [
+            instants(self.valid_after),
+            instants(self.recorded),
+            array(self.sequence),
+            array(self.batch_id),
+            array(self.source_batch),
+            array(self.user),
+            array(self.note),
+        ];
+        keyed(self.keys, entries)
     }
 }
 
-/// The keys of one of `keys`' columns, for the stretches of rows.
-fn column_of<const COLUMNS: usize>(
-    keys: &[[u32; COLUMNS]],
-    stretches: &Runs,
-    column: usize,
-) -> impl Iterator<Item = (u32, u32)> + Clone {
-    stretches.iter().map(move |(place, rows)| (keys[place as usize][column], rows))
+/// Columns whose rows have the `entries` that `keys` say.
+fn keyed<const COLUMNS: usize>(
+    keys: Vec<i32>,
+    entries: [ArrayRef; COLUMNS],
+) -> Result<Vec<ArrayRef>> {
+    let keys = Int32Array::from(keys);
+    let column = |entries| {
+        let column = DictionaryArray::<Int32Type>::try_new(keys.clone(), entries)?;
+        Ok(Arc::new(column) as ArrayRef)
+    };
+    entries.into_iter().map(column).collect()
 }

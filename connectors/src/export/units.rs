@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use arrow_array::ArrayRef;
+use arrow_array::builder::{
+    Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+};
+use smartpulse_operators::quantity::Quantity;
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::UnitVersion;
 
-use super::column::{NumberColumn, Powers, TextColumn};
-use super::page::RowGroup;
 use super::part::Bounds;
-use super::view::{Columns, ViewExport};
+use super::view::{Columns, ViewExport, array, instants};
 use super::{ExportError, ExportStamp};
 
 /// Exports `units` in their order as `out`/`units`; the number of rows. "Always" and "before everything"
@@ -44,51 +47,55 @@ const SCHEMA: &str = "message units {
 
 #[derive(Default)]
 struct UnitColumns {
-    unit_type: TextColumn,
-    unit_no: NumberColumn,
-    name: TextColumn,
-    plant_type: TextColumn,
-    installed_power_mw: Powers,
-    zone: TextColumn,
-    region: TextColumn,
-    valid_from: NumberColumn,
-    recorded: NumberColumn,
+    unit_type: StringBuilder,
+    unit_no: Int64Builder,
+    name: StringBuilder,
+    plant_type: StringBuilder,
+    installed_power_mw: Float64Builder,
+    zone: StringBuilder,
+    region: StringBuilder,
+    valid_from: TimestampMicrosecondBuilder,
+    recorded: TimestampMicrosecondBuilder,
+    rows: usize,
 }
 
 impl Columns for UnitColumns {
     type Row<'a> = UnitVersion;
 
     fn push(&mut self, unit: &UnitVersion) {
-        self.unit_type.push(Some(unit.unit.unit_type.word()));
-        self.unit_no.push(Some(unit.unit.unit_no as i64));
-        self.name.push(Some(&unit.name));
-        self.plant_type.push(unit.plant_type.as_deref());
-        self.installed_power_mw.push(unit.installed_power);
-        self.zone.push(Some(&unit.zone));
-        self.region.push(unit.region.as_deref());
-        self.valid_from.push(since(unit.valid_from));
-        self.recorded.push(since(unit.recorded));
+        self.unit_type.append_value(unit.unit.unit_type.word());
+        self.unit_no.append_value(unit.unit.unit_no as i64);
+        self.name.append_value(&unit.name);
+        self.plant_type.append_option(unit.plant_type.as_deref());
+        self.installed_power_mw.append_option(unit.installed_power.map(Quantity::megawatts));
+        self.zone.append_value(&unit.zone);
+        self.region.append_option(unit.region.as_deref());
+        self.valid_from.append_option(since(unit.valid_from));
+        self.recorded.append_option(since(unit.recorded));
+        self.rows += 1;
     }
 
     fn rows(&self) -> usize {
-        self.installed_power_mw.rows()
+        self.rows
     }
 
     fn text_bytes(&self) -> usize {
         let columns = [&self.name, &self.plant_type, &self.zone, &self.region];
-        columns.iter().map(|column| column.texts.plain().len()).sum()
+        columns.iter().map(|column| column.values_slice().len()).sum()
     }
 
-    fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
-        group.text_column(&self.unit_type)?;
-        group.number_column(&self.unit_no)?;
-        group.text_column(&self.name)?;
-        group.text_column(&self.plant_type)?;
-        group.powers(&self.installed_power_mw)?;
-        group.text_column(&self.zone)?;
-        group.text_column(&self.region)?;
-        group.number_column(&self.valid_from)?;
-        group.number_column(&self.recorded)
+    fn arrays(self) -> parquet::errors::Result<Vec<ArrayRef>> {
+        Ok(vec![
+            array(self.unit_type),
+            array(self.unit_no),
+            array(self.name),
+            array(self.plant_type),
+            array(self.installed_power_mw),
+            array(self.zone),
+            array(self.region),
+            instants(self.valid_from),
+            instants(self.recorded),
+        ])
     }
 }
 

@@ -2,9 +2,12 @@
 //! and the folder is published at the end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_array::builder::{ArrayBuilder, TimestampMicrosecondBuilder};
 
 use super::folder::PartialFolder;
-use super::page::RowGroup;
 use super::part::{Bounds, Parts};
 use super::{ExportError, ExportStamp};
 
@@ -19,8 +22,18 @@ pub(super) trait Columns: Default {
     fn rows(&self) -> usize;
     /// Bytes of the texts taken.
     fn text_bytes(&self) -> usize;
-    /// Hands the columns over in the order of the schema.
-    fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()>;
+    /// The columns in the order of the schema.
+    fn arrays(self) -> parquet::errors::Result<Vec<ArrayRef>>;
+}
+
+/// What a builder of any column but instants has built.
+pub(super) fn array(mut builder: impl ArrayBuilder) -> ArrayRef {
+    builder.finish()
+}
+
+/// What a builder of instants has built: microseconds of UTC.
+pub(super) fn instants(mut builder: TimestampMicrosecondBuilder) -> ArrayRef {
+    Arc::new(builder.finish().with_timezone("UTC"))
 }
 
 /// An export that is being written.
@@ -83,7 +96,7 @@ impl<C: Columns> ViewExport<C> {
         let rows = self.columns.rows();
         if rows > 0 {
             let columns = std::mem::take(&mut self.columns);
-            self.parts.write(rows, |group| columns.write(group))?;
+            self.parts.write(rows, || columns.arrays())?;
             self.rows += rows as u64;
         }
         Ok(())
@@ -92,21 +105,21 @@ impl<C: Columns> ViewExport<C> {
 
 #[cfg(test)]
 mod tests {
+    use arrow_array::builder::StringBuilder;
     use parquet::file::reader::{FileReader, SerializedFileReader};
     use smartpulse_operators::batch::Epoch;
     use smartpulse_operators::time::Instant;
 
-    use super::super::column::TextColumn;
     use super::*;
 
     #[derive(Default)]
-    struct Words(TextColumn, usize);
+    struct Words(StringBuilder, usize);
 
     impl Columns for Words {
         type Row<'a> = &'a str;
 
         fn push(&mut self, row: &&str) {
-            self.0.push(Some(row));
+            self.0.append_value(row);
             self.1 += 1;
         }
 
@@ -115,11 +128,11 @@ mod tests {
         }
 
         fn text_bytes(&self) -> usize {
-            self.0.texts.plain().len()
+            self.0.values_slice().len()
         }
 
-        fn write(&self, group: &mut RowGroup<'_>) -> parquet::errors::Result<()> {
-            group.text_column(&self.0)
+        fn arrays(self) -> parquet::errors::Result<Vec<ArrayRef>> {
+            Ok(vec![array(self.0)])
         }
     }
 

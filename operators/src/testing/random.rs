@@ -60,7 +60,10 @@ struct Flags {
 
 /// A history of up to 40 steps.
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
-    vec((prop_oneof![2 => Just(0_i64), 3 => 1_i64..90], act()), 1..40).prop_map(build)
+    // Mostly quarters of an hour, to meet the instants at which gates close and locks end.
+    let quarters = (1_i64..6).prop_map(|quarters| quarters * 15);
+    let minutes = prop_oneof![2 => Just(0_i64), 3 => quarters, 1 => 1_i64..90];
+    vec((minutes, act()), 1..40).prop_map(build)
 }
 
 /// Sizes of ticks, and how to run them.

@@ -52,8 +52,10 @@ pub fn run(shared: &Shared, arguments: &ReplayArgs, clocks: MachineClocks) -> an
             Speed::Factor(factor) => Some(factor),
         },
     };
-    let doors =
-        arguments.serve.then(|| super::serve::open_doors(&service, &config, clocks, false)).transpose()?;
+    let doors = arguments
+        .serve
+        .then(|| super::serve::open_doors(&service, &config, clocks, false))
+        .transpose()?;
     progress.say("replaying");
     let meter = changes.meter();
     let fed = feed(&name, &mut changes, done, course, &service.backfill, |_| {

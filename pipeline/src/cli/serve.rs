@@ -96,6 +96,7 @@ pub(super) fn open_doors(
         read_model: std::sync::Arc::clone(&service.read_model),
         commands: service.commands.clone(),
         lookups: service.lookups.clone(),
+        hold: service.hold.clone(),
         rules: DoorRules {
             allowed_periods: config.allowed_periods.clone(),
             max_values: config.max_values,

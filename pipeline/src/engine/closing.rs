@@ -187,7 +187,11 @@ fn reply_to(save: &Save, pieces: &[Placed<'_>]) -> Saved {
         for (index, slot) in piece.range().zip(usize::from(piece.first)..) {
             let outcome = chunk.outcomes[index];
             if outcome != Outcome::Absent {
-                let clipped = chunk.clipped.contains(&(index as u32)).then(|| chunk.values[index]);
+                let clipped = chunk
+                    .clipped
+                    .binary_search(&(index as u32))
+                    .is_ok()
+                    .then(|| chunk.values[index]);
                 let start = piece.day.slot_start(piece.period, slot);
                 slots.push(SlotDecision { entry: piece.entry, start, outcome, clipped });
             }

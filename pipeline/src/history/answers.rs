@@ -41,14 +41,17 @@ impl Answers {
         answers: &[(Idempotency, Reply)],
         batch: &mut OwnedWriteBatch,
     ) -> Result<(), fjall::Error> {
-        let Some(newest) = answers.iter().map(|(_, reply)| reply.recorded).max() else { return Ok(()) };
+        let Some(newest) = answers.iter().map(|(_, reply)| reply.recorded).max() else {
+            return Ok(());
+        };
         for (idempotency, reply) in answers {
             // A reply is plain data: writing it to memory cannot fail.
             let bytes = postcard::to_stdvec(&(idempotency.body, reply)).unwrap_or_default();
             batch.insert(&self.by_scope, idempotency.scope, bytes);
             batch.insert(&self.by_age, age_key(reply.recorded, &idempotency.scope), []);
         }
-        let mut count = self.count.fetch_add(answers.len() as u64, Ordering::Relaxed) + answers.len() as u64;
+        let mut count =
+            self.count.fetch_add(answers.len() as u64, Ordering::Relaxed) + answers.len() as u64;
         let forgotten = age_key(newest.plus_minutes(-REMEMBERED_MINUTES), &[0; 32]);
         for item in self.by_age.iter().take(DROPPED_A_WRITE) {
             let key = item.key()?;

@@ -1,12 +1,15 @@
 //! What has closed but is not in the store yet, laid over every read; and the thread that writes it.
 //!
 //! Writing an epoch may take the store up to half a second now and then, so a thread of its own writes,
-//! behind a bounded queue. Reads see store and tail together: nothing that has closed is ever missing.
+//! behind a bounded queue. Reads see store and tail together: nothing that has closed is ever missing. Where
+//! the disk is full the thread waits for room, and reads go on.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::chunk::SeriesDay;
@@ -14,19 +17,35 @@ use smartpulse_operators::time::Instant;
 use uuid::Uuid;
 
 use super::codec::{BatchRecord, StoredRevision};
+use super::shelf::Shelf;
 use super::{EpochHistory, History, HistoryError};
 use smartpulse_serve::command::Reply;
+use tracing::{info, warn};
 
 /// Epochs that may wait to be written: enough to ride out a stall of the store, and bounded in memory by
 /// the size of a tick.
 const QUEUE_EPOCHS: usize = 256;
+/// How often a full disk is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Store and tail as one.
 #[derive(Clone)]
 pub struct Archive {
-    store: History,
-    waiting: Arc<RwLock<BTreeMap<Epoch, Arc<EpochHistory>>>>,
+    shelf: Arc<Shelf>,
+    waiting: Waiting,
     queue: SyncSender<Order>,
+    signs: Arc<Signs>,
+}
+
+type Waiting = Arc<RwLock<BTreeMap<Epoch, Arc<EpochHistory>>>>;
+
+/// What the writer and its users tell each other.
+#[derive(Default)]
+struct Signs {
+    /// The writer waits for room on the disk.
+    waits_for_room: AtomicBool,
+    /// The writer shall end rather than wait.
+    hurries: AtomicBool,
 }
 
 enum Order {
@@ -40,20 +59,25 @@ impl Archive {
     /// is dropped, with everything written, or with the error that stopped it.
     #[must_use]
     pub fn start(store: History) -> (Archive, JoinHandle<Result<(), HistoryError>>) {
-        let (queue, orders) = mpsc::sync_channel(QUEUE_EPOCHS);
-        let waiting = Arc::<RwLock<BTreeMap<_, _>>>::default();
-        let archive = Archive { store: store.clone(), waiting: Arc::clone(&waiting), queue };
-        let writer = thread::spawn(move || write_behind(&store, &waiting, &orders));
+        let (archive, orders) = Archive::over(store);
+        let (shelf, waiting, signs) =
+            (Arc::clone(&archive.shelf), Arc::clone(&archive.waiting), Arc::clone(&archive.signs));
+        let writer = thread::spawn(move || write_behind(&shelf, &waiting, &signs, &orders));
         (archive, writer)
+    }
+
+    fn over(store: History) -> (Archive, Receiver<Order>) {
+        let (queue, orders) = mpsc::sync_channel(QUEUE_EPOCHS);
+        let (waiting, signs) = (Waiting::default(), Arc::default());
+        (Archive { shelf: Arc::new(Shelf::new(store)), waiting, queue, signs }, orders)
     }
 
     /// An archive that writes nothing: its thread compares every epoch up to `applied` with what `store`
     /// holds, and ends with the differences in words.
     #[must_use]
     pub fn compare(store: History, applied: Epoch) -> (Archive, JoinHandle<Vec<String>>) {
-        let (queue, orders) = mpsc::sync_channel(QUEUE_EPOCHS);
-        let waiting = Arc::<RwLock<BTreeMap<_, _>>>::default();
-        let archive = Archive { store: store.clone(), waiting: Arc::clone(&waiting), queue };
+        let (archive, orders) = Archive::over(store.clone());
+        let waiting = Arc::clone(&archive.waiting);
         let comparer = thread::spawn(move || {
             let mut differences = Vec::new();
             while let Ok(order) = orders.recv() {
@@ -71,10 +95,15 @@ impl Archive {
         (archive, comparer)
     }
 
-    /// The store without the tail.
+    /// Whether the disk of the store is full: what closes now would have to wait in memory.
     #[must_use]
-    pub fn store(&self) -> &History {
-        &self.store
+    pub fn waits_for_room(&self) -> bool {
+        self.signs.waits_for_room.load(Ordering::Relaxed)
+    }
+
+    /// From now on a full disk ends the writer: what the store lacks is written at the next start.
+    pub fn hurry(&self) {
+        self.signs.hurries.store(true, Ordering::Relaxed);
     }
 
     /// Hands a closed epoch over; waits when the writer is far behind. False when the writer has failed.
@@ -110,7 +139,7 @@ impl Archive {
             let of_day = epoch.revisions.iter().filter(|(day, _)| *day == series_day);
             of_day.map(|(_, stored)| stored.clone()).collect::<Vec<_>>()
         });
-        let mut revisions = self.store.day(series_day)?;
+        let mut revisions = self.shelf.read(|store| store.day(series_day))?;
         for stored in recent {
             let order = stored.revision.batch.order();
             let place = revisions.partition_point(|known| known.revision.batch.order() < order);
@@ -133,7 +162,7 @@ impl Archive {
                 .filter(|(_, stored)| stored.revision.batch.sequence == sequence);
             of_batch.map(|(day, _)| *day).collect::<Vec<_>>()
         });
-        days.extend(self.store.days_of(sequence)?);
+        days.extend(self.shelf.read(|store| store.days_of(sequence))?);
         days.sort_unstable();
         days.dedup();
         Ok(days)
@@ -145,7 +174,7 @@ impl Archive {
     /// [`HistoryError`].
     pub fn batch(&self, sequence: Sequence) -> Result<Option<BatchRecord>, HistoryError> {
         let recent = self.newest_batch(|record| record.batch.sequence == sequence);
-        recent.map_or_else(|| self.store.batch(sequence), |record| Ok(Some(record)))
+        recent.map_or_else(|| self.shelf.read(|store| store.batch(sequence)), |record| Ok(Some(record)))
     }
 
     /// The batch of that id.
@@ -156,8 +185,8 @@ impl Archive {
         if let Some(record) = self.newest_batch(|record| record.batch.id == id) {
             return Ok(Some(record));
         }
-        let sequence = self.store.sequence_of_id(id)?;
-        sequence.map_or(Ok(None), |sequence| self.store.batch(sequence))
+        let sequence = self.shelf.read(|store| store.sequence_of_id(id))?;
+        sequence.map_or(Ok(None), |sequence| self.shelf.read(|store| store.batch(sequence)))
     }
 
     /// The newest batch up to `newest` of that key in its source.
@@ -175,8 +204,8 @@ impl Archive {
         {
             return Ok(Some(record));
         }
-        let sequence = self.store.sequence_of_source(source, newest)?;
-        sequence.map_or(Ok(None), |sequence| self.store.batch(sequence))
+        let sequence = self.shelf.read(|store| store.sequence_of_source(source, newest))?;
+        sequence.map_or(Ok(None), |sequence| self.shelf.read(|store| store.batch(sequence)))
     }
 
     /// When a batch was withdrawn, if it was.
@@ -190,7 +219,7 @@ impl Archive {
         });
         recent
             .first()
-            .map_or_else(|| self.store.withdrawn_at(sequence), |instant| Ok(Some(*instant)))
+            .map_or_else(|| self.shelf.read(|store| store.withdrawn_at(sequence)), |instant| Ok(Some(*instant)))
     }
 
     /// The answer remembered for a request's scope, with the digest of its body.
@@ -205,7 +234,7 @@ impl Archive {
         recent
             .into_iter()
             .next_back()
-            .map_or_else(|| self.store.answer(scope), |answer| Ok(Some(answer)))
+            .map_or_else(|| self.shelf.read(|store| store.answer(scope)), |answer| Ok(Some(answer)))
     }
 
     fn newest_batch(&self, wanted: impl Fn(&BatchRecord) -> bool) -> Option<BatchRecord> {
@@ -222,22 +251,49 @@ impl Archive {
 }
 
 fn write_behind(
-    store: &History,
-    waiting: &RwLock<BTreeMap<Epoch, Arc<EpochHistory>>>,
+    shelf: &Shelf,
+    waiting: &Waiting,
+    signs: &Signs,
     orders: &Receiver<Order>,
 ) -> Result<(), HistoryError> {
     while let Ok(order) = orders.recv() {
         match order {
             Order::Write(epoch) => {
-                store.write(&epoch)?;
+                write_when_there_is_room(shelf, &epoch, signs)?;
                 waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&epoch.epoch);
             }
             Order::Persist(done) => {
-                store.persist()?;
+                shelf.read(History::persist)?;
                 // Nobody waits any more when this fails.
                 let _ = done.send(());
             }
         }
     }
-    store.persist()
+    shelf.read(History::persist)
+}
+
+fn write_when_there_is_room(
+    shelf: &Shelf,
+    epoch: &EpochHistory,
+    signs: &Signs,
+) -> Result<(), HistoryError> {
+    let mut written = shelf.read(|store| store.write(epoch));
+    while written.as_ref().is_err_and(|problem| shelf.lacks_room(problem)) {
+        if !signs.waits_for_room.swap(true, Ordering::Relaxed) {
+            warn!(epoch = epoch.epoch.0, "the disk of the history store is full: waiting for room");
+        }
+        if signs.hurries.load(Ordering::Relaxed) {
+            return Err(shelf.full());
+        }
+        thread::sleep(LOOK_AGAIN);
+        if shelf.has_room() {
+            // A store that failed to write takes no more until it is opened again.
+            shelf.reopen()?;
+            written = shelf.read(|store| store.write(epoch));
+        }
+    }
+    if written.is_ok() && signs.waits_for_room.swap(false, Ordering::Relaxed) {
+        info!(epoch = epoch.epoch.0, "the history store goes on");
+    }
+    written
 }

@@ -4,11 +4,10 @@
 //! clock, or of over thirty days across a restart, is held: the clock stands where it was until it is
 //! released. The functions that read the machine's clocks are given by `main`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use smartpulse_operators::time::Instant;
+use smartpulse_serve::clock_hold::ClockHold;
 
 /// Largest forward jump against the monotonic clock that is believed, in microseconds: one hour.
 const MAX_JUMP: i64 = 3_600_000_000;
@@ -22,28 +21,6 @@ pub struct MachineClocks {
     pub now: fn() -> Instant,
     /// Time since some start; goes on evenly.
     pub monotonic: fn() -> Duration,
-}
-
-/// Whether the clock is held, shared with the doors that show and release it.
-#[derive(Clone, Debug, Default)]
-pub struct Hold(Arc<AtomicU8>);
-
-const RUNNING: u8 = 0;
-const HELD: u8 = 1;
-const RELEASED: u8 = 2;
-
-impl Hold {
-    /// Whether the clock is held.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.0.load(Ordering::Acquire) == HELD
-    }
-
-    /// Lets a held clock go on from the machine's; the jump is believed then.
-    pub fn release(&self) {
-        // Nothing to do where it is not held.
-        let _ = self.0.compare_exchange(HELD, RELEASED, Ordering::AcqRel, Ordering::Acquire);
-    }
 }
 
 /// Where the clock of a folder comes from.
@@ -70,7 +47,7 @@ pub enum Reading {
 #[derive(Debug)]
 pub struct WallClock {
     machine: MachineClocks,
-    hold: Hold,
+    hold: ClockHold,
     /// The newest believed reading and the monotonic clock then; none before the first.
     believed: Option<(Instant, Duration)>,
     folder: Option<Instant>,
@@ -84,7 +61,7 @@ impl WallClock {
         machine: MachineClocks,
         folder: Option<Instant>,
         accept: bool,
-        hold: Hold,
+        hold: ClockHold,
     ) -> WallClock {
         WallClock { machine, hold, believed: None, folder: folder.filter(|_| !accept) }
     }
@@ -99,13 +76,8 @@ impl WallClock {
             (None, Some(folder)) => now.0.saturating_sub(folder.0) > MAX_ABSENCE,
             (None, None) => false,
         };
-        match self.hold.0.load(Ordering::Acquire) {
-            HELD => return Reading::Held,
-            RUNNING if jumped => {
-                self.hold.0.store(HELD, Ordering::Release);
-                return Reading::Held;
-            }
-            _ => self.hold.0.store(RUNNING, Ordering::Release),
+        if !self.hold.admits(jumped) {
+            return Reading::Held;
         }
         self.believed = Some((now, monotonic));
         Reading::Now(now)
@@ -130,7 +102,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicI64;
+    use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
 
@@ -145,12 +117,12 @@ mod tests {
             monotonic: || Duration::ZERO,
         };
         let at = |now: i64| NOW.store(now, Ordering::Relaxed);
-        let hold = Hold::default();
+        let hold = ClockHold::default();
         let mut clock = Clock::Wall(WallClock::new(machine, Some(Instant(0)), false, hold.clone()));
         at(31 * DAY);
         assert_eq!(clock.read(), Reading::Held, "31 days across a restart");
         assert!(hold.is_held());
-        hold.release();
+        assert!(hold.release() && !hold.release());
         assert_eq!(clock.read(), Reading::Now(Instant(31 * DAY)));
         at(31 * DAY + HOUR);
         assert_eq!(clock.read(), Reading::Now(Instant(31 * DAY + HOUR)), "an hour is believed");
@@ -164,7 +136,7 @@ mod tests {
         assert_eq!(clock.read(), Reading::Held, "two hours are not");
 
         let mut accepting =
-            Clock::Wall(WallClock::new(machine, Some(Instant(0)), true, Hold::default()));
+            Clock::Wall(WallClock::new(machine, Some(Instant(0)), true, ClockHold::default()));
         assert!(matches!(accepting.read(), Reading::Now(_)));
     }
 }

@@ -89,8 +89,11 @@ impl Place {
                 self.now.next_lock += 1;
                 lock.recorded = recorded;
             }
-            // A known lock is taken back now.
-            Change::Lock(lock) => lock.released = Some(recorded),
+            // A known lock is taken back now; one that was taken back before stays as it was.
+            Change::Lock(lock) if lock.released == Some(Instant::MIN) => {
+                lock.released = Some(recorded)
+            }
+            Change::Lock(_) => {}
             Change::Save(save) => {
                 self.now.sequence.0 += 1;
                 save.batch.sequence = self.now.sequence;

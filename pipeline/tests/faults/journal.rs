@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::folder::{RECORD_HEADER, copy, cut_journal, flip, records, segments, unchanged, with_saves};
+use super::folder::{
+    RECORD_HEADER, copy, cut_journal, flip, records, segments, unchanged, with_saves,
+};
 use super::process::{Server, run};
 use super::refused;
 

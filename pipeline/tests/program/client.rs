@@ -109,7 +109,8 @@ impl Client {
         let range = "from=2099-06-01T00:00:00Z&to=2099-07-01T00:00:00Z&no-details=true";
         let read = self.get(&format!("{path}/latest?{range}{words}")).expect_status(200).json();
         let Some(rows) = read["data"][0]["predictions"].as_array() else { return Vec::new() };
-        let pair = |row: &Value| (row["ds"].as_str().unwrap_or_default().to_owned(), row["v"].clone());
+        let pair =
+            |row: &Value| (row["ds"].as_str().unwrap_or_default().to_owned(), row["v"].clone());
         rows.iter().map(pair).collect()
     }
 }

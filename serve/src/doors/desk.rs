@@ -46,6 +46,15 @@ impl Desk {
         })
     }
 
+    /// Whether work may be sent, else why not.
+    pub(crate) fn ready(&self) -> Result<(), String> {
+        if self.doors.hold.is_held() {
+            return Err("the clock is held after a jump: POST /api/v2.0/clock/release believes it"
+                .to_owned());
+        }
+        self.doors.read_model.ready().as_ref().clone()
+    }
+
     /// The wall clock.
     pub(crate) fn now(&self) -> Instant {
         (self.doors.now)()
@@ -74,7 +83,11 @@ impl Desk {
     pub(crate) async fn batch(&self, id: Uuid) -> Result<Option<BatchSummary>, Refusal> {
         let (reply, answer) = oneshot::channel();
         hand_in(&self.doors.lookups, Lookup::Batch { id, reply })?;
-        within(self.doors.rules.reply_wait, answer).await
+        let looked_up = within(self.doors.rules.reply_wait, answer).await;
+        looked_up.map_err(|_| Refusal::Busy {
+            code: "HISTORY_UNREADABLE",
+            message: "the history store gave no answer".to_owned(),
+        })
     }
 }
 

@@ -16,7 +16,7 @@ use super::words::Words;
 pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<Answer, Refusal> {
     let words = Words::read(&uri, &["min_epoch"])?;
     let snapshot = desk.snapshot(words.min_epoch()?).await?;
-    let ready = desk.doors.read_model.ready();
+    let ready = desk.ready();
     let figures = &snapshot.figures;
     let source = |(name, position): &(String, u64)| json!({ "name": name, "position": position });
     let data = json!({
@@ -24,7 +24,7 @@ pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<An
         "epoch": snapshot.epoch.0,
         "clock": units::since(snapshot.clock),
         "ready": ready.is_ok(),
-        "reason": ready.as_ref().as_ref().err(),
+        "reason": ready.as_ref().err(),
         "counts": {
             "batches": figures.batches,
             "saved": figures.saved,
@@ -47,7 +47,7 @@ pub(crate) async fn live() -> Answer {
 
 /// `GET /health/ready`: it may be sent work, or why not.
 pub(crate) async fn ready(State(desk): State<Arc<Desk>>) -> Answer {
-    match desk.doors.read_model.ready().as_ref() {
+    match desk.ready() {
         Ok(()) => health(StatusCode::OK, &json!({ "status": "ready" })),
         Err(reason) => health(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -56,9 +56,19 @@ pub(crate) async fn ready(State(desk): State<Arc<Desk>>) -> Answer {
     }
 }
 
+/// `POST /api/v2.0/clock/release`: the operator believes the jump for which the clock is held.
+pub(crate) async fn release_clock(
+    State(desk): State<Arc<Desk>>,
+    uri: Uri,
+) -> Result<Answer, Refusal> {
+    Words::read(&uri, &[])?;
+    let released = desk.doors.hold.release();
+    Ok(Answer::current(desk.newest_epoch(), &json!({ "released": released })))
+}
+
 /// `GET /metrics`
 pub(crate) async fn metrics(State(desk): State<Arc<Desk>>) -> Answer {
-    let is_ready = desk.doors.read_model.ready().is_ok();
+    let is_ready = desk.ready().is_ok();
     let text = desk.meters.text(&desk.doors.read_model.snapshot(), is_ready);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Answer::page(StatusCode::OK, content_type, text)

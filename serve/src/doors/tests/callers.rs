@@ -191,3 +191,15 @@ async fn a_repeated_removal_gives_the_first_answer_though_nothing_is_left_to_rem
         assert_eq!((first.status.as_u16(), first.text()), (200, again.text()), "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_held_clock_is_shown_and_released_by_the_operator() {
+    let stage = Stage::new().await;
+    assert!(!stage.hold.admits(true), "a jump holds the clock");
+    let heard = stage.get_with("/health/ready", &[]).await;
+    assert_eq!(heard.status, 503);
+    let released = stage.write("POST", "/api/v2.0/clock/release", "{}").await;
+    assert_eq!(released.status, 200);
+    assert!(stage.hold.admits(true), "what was released is believed");
+    assert_eq!(stage.get_with("/health/ready", &[]).await.status, 200);
+}

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::super::{DoorRules, Doors, router};
+use crate::clock_hold::ClockHold;
 use crate::command::{
     BatchSummary, Command, Done, Idempotency, Lookup, Refusal, Reply, Saved, SlotDecision,
 };
@@ -50,6 +51,7 @@ pub(super) type Asked = (Change, Option<Idempotency>);
 
 /// The doors with an engine behind them.
 pub(super) struct Stage {
+    pub(super) hold: ClockHold,
     pub(super) router: Router,
     pub(super) read_model: Arc<ReadModel>,
     /// What the engine was asked.
@@ -88,8 +90,16 @@ impl Stage {
                 }
             }
         });
-        let doors = Doors { read_model: Arc::clone(&read_model), commands, lookups, rules, now };
-        let stage = Stage { router: router(doors), read_model, asked, tasks };
+        let hold = ClockHold::default();
+        let doors = Doors {
+            read_model: Arc::clone(&read_model),
+            commands,
+            lookups,
+            hold: hold.clone(),
+            rules,
+            now,
+        };
+        let stage = Stage { router: router(doors), read_model, hold, asked, tasks };
         stage.populate().await;
         stage
     }
