@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -121,7 +122,12 @@ struct Ingest {
     engine: SyncSender<Handed>,
     due: BTreeSet<Instant>,
     place: place::Place,
+    /// Something is due, but the disk had no room for the tick that says so.
+    due_waits_for_room: bool,
 }
+
+/// How long something due waits before the disk is asked for room again.
+const ROOM_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs ingest on this thread until `stop` turns true and what waits has been taken in.
 ///
@@ -137,7 +143,7 @@ pub fn run(
     let due = start.due.iter().copied().collect();
     let place =
         place::Place::new(start.sequence, start.next_lock, start.folder_clock, &start.sources);
-    let mut ingest = Ingest { start, engine, due, place };
+    let mut ingest = Ingest { start, engine, due, place, due_waits_for_room: false };
     let mut lanes = Lanes::new(commands, backfill, stop);
     loop {
         let wait = ingest.until_due();
@@ -153,9 +159,10 @@ pub fn run(
 }
 
 impl Ingest {
-    fn until_due(&mut self) -> Option<std::time::Duration> {
+    fn until_due(&mut self) -> Option<Duration> {
         let due = *self.due.first()?;
-        self.start.clock.until(due)
+        let wait = self.start.clock.until(due);
+        if self.due_waits_for_room { wait.map(|wait| wait.max(ROOM_AGAIN)) } else { wait }
     }
 
     fn take_live(&mut self, commands: Vec<Command>) -> Result<(), IngestError> {
@@ -213,11 +220,16 @@ impl Ingest {
 
     fn tick_of_the_clock(&mut self) -> Result<(), IngestError> {
         match self.start.clock.read() {
-            Reading::Now(clock)
-                if self.due.first().is_some_and(|due| *due <= clock) && self.has_room() =>
-            {
+            Reading::Now(clock) if self.due.first().is_some_and(|due| *due <= clock) => {
+                self.due_waits_for_room = !self.has_room();
+                if self.due_waits_for_room {
+                    return Ok(());
+                }
                 let tick = self.place.begin(clock);
-                self.hand_on(tick, Vec::new())
+                let newest = self.start.journal.newest();
+                self.hand_on(tick, Vec::new())?;
+                self.due_waits_for_room = self.start.journal.newest() == newest;
+                Ok(())
             }
             _ => Ok(()),
         }

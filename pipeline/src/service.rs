@@ -25,7 +25,7 @@ use crate::ingest::clock::{Clock, MachineClocks, WallClock};
 use crate::ingest::{self, Backfill, Digests, Handed, InFlight, IngestError, Journaled};
 use crate::lookup;
 use crate::recovery::{self, RecoveryError};
-use crate::snapshot::{self, SnapshotError};
+use crate::snapshot;
 
 /// Live changes that may wait; beyond it a caller is told to try again later.
 const LIVE_QUEUE: usize = 4_096;
@@ -85,9 +85,6 @@ pub enum ServiceError {
     /// The history store.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// A snapshot at the end.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
     /// A thread panicked; its message is in the log.
     #[error("a thread has panicked")]
     Panicked,

@@ -28,11 +28,14 @@ mod saves;
 mod seeds;
 #[path = "crash/shadow.rs"]
 mod shadow;
+#[path = "crash/survivors.rs"]
+mod survivors;
 #[path = "crash/tally.rs"]
 mod tally;
 #[path = "crash/writers.rs"]
 mod writers;
 
+use anyhow::{Context as _, bail, ensure};
 use disk::Power;
 use seeds::each_seed;
 
@@ -54,4 +57,19 @@ fn saves_outlive_a_kill() {
 #[test]
 fn saves_outlive_a_power_cut() {
     each_seed("saves_outlive_a_power_cut", 31..35, |seed| saves::trial(seed, Power::Fails));
+}
+
+#[test]
+fn a_journal_that_does_not_sync_is_caught() {
+    each_seed("a_journal_that_does_not_sync_is_caught", 41..43, |seed| {
+        saves::one_cut(seed, Power::Fails).context("with the sync call")?;
+        let Err(fault) = saves::one_cut(seed, Power::FailsUnsynced) else {
+            bail!("acknowledged saves were lost, and the comparison did not notice");
+        };
+        let words = format!("{fault:#}");
+        let is_loss = words.contains("lost") || words.contains("acknowledged changes are missing");
+        ensure!(is_loss, "without the sync call something else is wrong: {words}");
+        tally::say(&format!("without the sync call, seed {seed}: {words}\n"));
+        Ok(())
+    });
 }

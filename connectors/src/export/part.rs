@@ -30,9 +30,10 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub(super) const DEFAULT: Bounds = Bounds {
-        // A page of doubles is then 1 MiB, for which readers are tuned, and a row group some megabytes here.
+        // A column of doubles is then 1 MiB, for which readers are tuned, and a row group some megabytes here.
         row_group_rows: 131_072,
-        // Notes have 255 characters and keys of a source any length; a page has to stay far below 2 GiB.
+        // Notes have 255 characters and keys of a source any length; a dictionary page, as an Arrow array of
+        // texts, has to stay far below 2 GiB.
         row_group_text_bytes: 64 << 20,
         // 32 row groups: readers share work by file, and the footer stays small.
         part_rows: 32 * 131_072,
@@ -67,7 +68,7 @@ impl Parts {
         let of_schema = || {
             let parquet = SchemaDescriptor::new(Arc::new(parse_message_type(schema)?));
             let arrow = parquet_to_arrow_schema(&parquet, None)?;
-            // Readers take the types from the columns: those the rows came in are no matter of theirs.
+            // Without the Arrow schema, which says nothing that the columns do not.
             let options = ArrowWriterOptions::new()
                 .with_properties(properties(stamp)?)
                 .with_skip_arrow_metadata(true)
@@ -152,17 +153,18 @@ const CREATED_BY: &str = "smartpulse version 1.0.0";
 /// Zstandard's fastest regular level: the columns that compress well do so at any.
 const ZSTD_LEVEL: i32 = 1;
 /// Bytes of a dictionary of powers at which the rest of the row group goes without. Powers in whole kW have
-/// few values, and are then written in two thirds of the bytes; where there are more, a dictionary costs.
-const POWER_DICTIONARY_BYTES: usize = 128 << 10;
+/// few values, and are then written in two thirds of the bytes or less; of many, a dictionary is a loss.
+const POWER_DICTIONARY_BYTES: usize = 256 << 10;
 
 fn properties(stamp: &ExportStamp) -> Result<WriterProperties> {
     Ok(WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_key_value_metadata(Some(stamp.metadata()))
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        // No index of pages: most partitions' columns are a page or two, and small files stay small.
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
-        // Texts are bounded as a dictionary, by `Bounds::row_group_text_bytes`; row by row they are not.
+        // `Bounds::row_group_text_bytes` bounds texts written once each; written row by row, nothing would.
         .set_dictionary_page_size_limit(usize::MAX)
         .set_column_dictionary_page_size_limit("value_mw".into(), POWER_DICTIONARY_BYTES)
         .build())

@@ -6,8 +6,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::TimestampMicrosecondBuilder;
-use arrow_array::builder::{Float64Builder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::builder::{
+    Float64Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+};
 use arrow_array::types::Int32Type;
 use arrow_array::{ArrayRef, DictionaryArray, Int32Array};
 use hashbrown::HashMap;

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn long_texts_end_a_row_group_early() {
-        let bounds = Bounds { row_group_rows: 100, row_group_text_bytes: 20, part_rows: 1_000 };
+        let bounds = Bounds { row_group_rows: 100, row_group_text_bytes: 16, part_rows: 1_000 };
         let long = "sixteen letters!";
         assert_eq!(groups_of(&["a", long, long, "b", "b", "b", "b"], bounds), [[2, 1, 4]]);
     }

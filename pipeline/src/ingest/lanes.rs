@@ -113,13 +113,14 @@ impl Lanes {
     /// The next load, waiting for one; `due` is how long until something becomes due.
     pub fn next(&mut self, due: Option<Duration>) -> Load {
         loop {
-            if due == Some(Duration::ZERO) {
-                return Load::Due;
-            }
             let aged = self.live_in_a_row >= AGEING && self.backfill.has_next();
             if !aged && self.live.has_next() {
                 self.live_in_a_row += 1;
                 return Load::Live(self.live.load(|command| Some(&command.change), |_, _| true));
+            }
+            // A live tick moves the clock as well; only without one it needs a tick of its own.
+            if due == Some(Duration::ZERO) {
+                return Load::Due;
             }
             if self.backfill.has_next() {
                 self.live_in_a_row = 0;
@@ -173,5 +174,98 @@ fn change_of(item: &Backfill) -> Option<&Change> {
     match item {
         Backfill::Change(change, _) => Some(change),
         Backfill::Flush(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smartpulse_operators::change::{BatchName, Checks, RefusedBatch, Withdrawal};
+    use smartpulse_operators::time::Instant;
+
+    use super::*;
+
+    fn plain() -> Change {
+        Change::Refused(RefusedBatch { code: "X".to_owned(), values: 1, recorded: None })
+    }
+
+    fn withdrawal() -> Change {
+        let batch = BatchName::Source("b".to_owned());
+        let recorded = Instant(0);
+        Change::Withdrawal(Withdrawal { batch, recorded, checks: Checks::default(), user: None })
+    }
+
+    fn live(change: Change) -> Command {
+        Command { change, idempotency: None, reply: oneshot::channel().0 }
+    }
+
+    fn backfill(change: Change, source: &str, upto: u64) -> Backfill {
+        Backfill::Change(Box::new(change), Position { source: source.to_owned(), upto })
+    }
+
+    /// The loads that come of what waits, in short: `L2` is a live load of two changes.
+    fn loads(live_changes: Vec<Change>, backfills: Vec<Backfill>) -> Vec<String> {
+        let (send_live, live_queue) = mpsc::channel(1_000);
+        let (send_backfill, backfill_queue) = mpsc::channel(1_000);
+        let (stop, stopping) = watch::channel(false);
+        for change in live_changes {
+            send_live.try_send(live(change)).unwrap();
+        }
+        for item in backfills {
+            send_backfill.try_send(item).unwrap();
+        }
+        stop.send_replace(true);
+        let mut lanes = Lanes::new(live_queue, backfill_queue, stopping);
+        let mut seen = Vec::new();
+        loop {
+            seen.push(match lanes.next(None) {
+                Load::Live(commands) => format!("L{}", commands.len()),
+                Load::Backfill(changes) => format!("B{}", changes.len()),
+                Load::Flush(_) => "F".to_owned(),
+                Load::Due => "D".to_owned(),
+                Load::Stop => return seen,
+            });
+        }
+    }
+
+    #[test]
+    fn live_changes_go_first_and_what_waits_shares_a_tick() {
+        let backfills = vec![backfill(plain(), "s", 1), backfill(plain(), "s", 2)];
+        assert_eq!(loads(vec![plain(), plain(), plain()], backfills), ["L3", "B2"]);
+    }
+
+    #[test]
+    fn a_withdrawal_stands_alone_and_keeps_its_place() {
+        let changes = vec![plain(), withdrawal(), withdrawal(), plain(), plain()];
+        assert_eq!(loads(changes, Vec::new()), ["L1", "L1", "L1", "L2"]);
+    }
+
+    #[test]
+    fn a_tick_is_of_one_source_and_a_flush_waits_its_turn() {
+        let (flush, _) = oneshot::channel();
+        let backfills = vec![
+            backfill(plain(), "s", 1),
+            backfill(plain(), "t", 1),
+            Backfill::Flush(flush),
+            backfill(plain(), "t", 2),
+        ];
+        assert_eq!(loads(Vec::new(), backfills), ["B1", "B1", "F", "B1"]);
+    }
+
+    #[test]
+    fn backfill_ages_and_gets_its_turn_among_live_loads() {
+        let changes = (0..40).map(|_| withdrawal()).collect();
+        let seen = loads(changes, vec![backfill(plain(), "s", 1)]);
+        assert_eq!(seen.iter().position(|load| load == "B1"), Some(AGEING as usize));
+        assert_eq!(seen.len(), 41);
+    }
+
+    #[test]
+    fn what_is_due_interrupts_the_wait() {
+        let (_live, live_queue) = mpsc::channel(1);
+        let (_backfill, backfill_queue) = mpsc::channel(1);
+        let (_stop, stopping) = watch::channel(false);
+        let mut lanes = Lanes::new(live_queue, backfill_queue, stopping);
+        assert!(matches!(lanes.next(Some(Duration::ZERO)), Load::Due));
+        assert!(matches!(lanes.next(Some(Duration::from_millis(1))), Load::Due));
     }
 }

@@ -40,7 +40,7 @@ impl Tally {
         self.counts.get(place.name()).map_or(0, |(_, kills)| *kills)
     }
 
-    /// Prints the counts, also where the output of tests that pass is hidden.
+    /// Prints the counts.
     pub(crate) fn print(&self, title: &str) {
         let mut text = format!("{title}\n  {:<20} {:>12} {:>12}\n", "failpoint", "runs through", "killed at");
         for place in Failpoint::ALL {
@@ -48,8 +48,7 @@ impl Tally {
             let _ = writeln!(text, "  {:<20} {runs:>12} {kills:>12}", place.name());
         }
         let _ = writeln!(text, "  {:<20} {:>12} {:>12}", "at a random moment", "", self.at_random);
-        // A line that cannot be written is none that a test depends on.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        say(&text);
     }
 
     /// Fails where a failpoint was never killed at.
@@ -62,4 +61,10 @@ impl Tally {
         ensure!(missed.is_empty(), "never killed at: {}", missed.join(", "));
         Ok(())
     }
+}
+
+/// Prints also where the output of tests that pass is hidden.
+pub(crate) fn say(text: &str) {
+    // A line that cannot be written is none that a test depends on.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

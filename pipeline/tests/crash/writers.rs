@@ -16,8 +16,8 @@ use crate::ledger::{Accepted, Ledger, Mark, Receipt, SLOTS, Save, Withdrawal};
 
 /// Writers at work together; the last sends no keys.
 pub(crate) const WRITERS: u64 = 3;
-/// The unit that all writers save for; each has one of its own too, numbered like itself.
-pub(crate) const SHARED_UNIT: u64 = WRITERS;
+/// The unit that all writers save for; each has one of its own too, numbered like itself from 1.
+pub(crate) const SHARED_UNIT: u64 = WRITERS + 1;
 /// 2020-01-01T00:00:00Z in microseconds: before every `recorded`.
 const LONG_AGO: i64 = 1_577_836_800_000_000;
 
@@ -63,7 +63,7 @@ impl Writer {
             unit: if random.random_range(0..3) == 0 { SHARED_UNIT } else { self.number },
             slots: (first, random.random_range(first + 1..=SLOTS)),
             valid_after: is_late.then(|| Instant(LONG_AGO + random.random_range(0..1_000_000))),
-            key: (self.number + 1 < WRITERS).then(|| format!("key-{}", mark.0)),
+            key: (self.number < WRITERS).then(|| format!("key-{}", mark.0)),
             runs: (self.run, self.run),
             accepted: None,
             withdrawal: Withdrawal::None,
