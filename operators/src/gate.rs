@@ -85,16 +85,16 @@ impl Gate {
     }
 
     fn refusal(&self, piece: &Piece, context: &SaveContext, start: Instant) -> Option<Outcome> {
+        // Actuals are checked for shape, bound and existing only (contract section 1).
+        if piece.kind == Kind::Actual {
+            return None;
+        }
         if self.reference.unit_at(piece.unit, start).is_none() {
             return Some(Outcome::UnknownUnit);
         }
         let foreign = context.path.filter(|path| *path != piece.unit);
         if foreign.is_some_and(|path| !self.reference.belongs(piece.unit, path, start)) {
             return Some(Outcome::UnknownUnit);
-        }
-        // Actuals are checked for shape, bound and existing only (contract section 1).
-        if piece.kind == Kind::Actual {
-            return None;
         }
         self.frozen(piece.unit, context.checks, context.batch.recorded, start)
     }

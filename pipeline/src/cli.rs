@@ -124,6 +124,9 @@ pub struct ExportArgs {
     /// Only what had been recorded by then.
     #[arg(long, value_parser = parse_instant)]
     pub known_at: Option<Instant>,
+    /// The epoch to show: of a stopped folder only its newest.
+    #[arg(long)]
+    pub epoch: Option<u64>,
     /// Only slots that start from here on.
     #[arg(long, value_parser = parse_instant)]
     pub from: Option<Instant>,

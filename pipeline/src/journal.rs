@@ -297,6 +297,12 @@ pub fn read_after(
     after: Epoch,
 ) -> Result<impl Iterator<Item = Result<Tick, JournalError>> + use<>, JournalError> {
     let mut segments = segment::list(folder)?;
+    // A last segment without a header holds nothing, and may be removed before it is read.
+    if let Some((_, path)) = segments.last()
+        && segment::is_unborn(path)?
+    {
+        segments.pop();
+    }
     let begins = segments.partition_point(|(first, _)| first.0 <= after.0 + 1);
     if begins == 0 && !segments.is_empty() {
         return Err(JournalError::Misplaced {

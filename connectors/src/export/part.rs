@@ -154,7 +154,7 @@ const CREATED_BY: &str = "smartpulse version 1.0.0";
 const ZSTD_LEVEL: i32 = 1;
 /// Bytes of a dictionary of powers at which the rest of the row group goes without. Powers in whole kW have
 /// few values, and are then written in two thirds of the bytes or less; of many, a dictionary is a loss.
-const POWER_DICTIONARY_BYTES: usize = 256 << 10;
+const POWER_DICTIONARY_BYTES: usize = 128 << 10;
 
 fn properties(stamp: &ExportStamp) -> Result<WriterProperties> {
     Ok(WriterProperties::builder()

@@ -135,11 +135,11 @@ impl Oracle {
         value: i64,
     ) -> Result<i64, Outcome> {
         let unit = points.unit;
-        if !self.is_known(unit, issue.path, start) {
-            return Err(Outcome::UnknownUnit);
-        }
         if points.kind == Kind::Actual {
             return Ok(value);
+        }
+        if !self.is_known(unit, issue.path, start) {
+            return Err(Outcome::UnknownUnit);
         }
         if let Some(refusal) = self.frozen(unit, issue.checks, issue.batch.recorded, start) {
             return Err(refusal);

@@ -10,10 +10,17 @@ use super::ticks;
 
 /// Under ten seconds; `PROPTEST_CASES` asks for more.
 const CASES: u32 = 1_500;
+/// A case whose workers panic leaves threads behind, so looking for a smaller one must end.
+const SHRINK_MS: u32 = 20_000;
 
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
-    ProptestConfig { cases: default.cases.max(CASES), failure_persistence: None, ..default }
+    ProptestConfig {
+        cases: default.cases.max(CASES),
+        failure_persistence: None,
+        max_shrink_time: SHRINK_MS,
+        ..default
+    }
 }
 
 proptest! {

@@ -17,6 +17,11 @@ pub fn run(shared: &Shared, arguments: &ExportArgs) -> anyhow::Result<()> {
     let config = shared.load(None)?.config;
     let progress = Progress::new(shared.quiet, "epochs/s");
     let settled = settle(&config.data, &config, &progress)?;
+    let newest = settled.base.epoch.0;
+    anyhow::ensure!(
+        arguments.epoch.is_none_or(|epoch| epoch == newest),
+        "EPOCH_NOT_RETAINED: a stopped folder shows its newest epoch, {newest}; use --known-at for earlier knowledge"
+    );
     progress.say("exporting");
     let clock = settled.base.clock.unwrap_or(Instant::MIN);
     let as_of = AsOf::new(arguments.valid_at, arguments.known_at, clock);

@@ -10,6 +10,7 @@ use smartpulse_serve::command::Command;
 use smartpulse_serve::doors::{DoorRules, Doors, router};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -61,9 +62,11 @@ pub(super) fn run_until_stopped(
     if is_live {
         journal_rules(&service, config);
     }
+    // Before anybody hears of the address: who does may tell us to stop at once.
+    let signals = doors.signals();
     shared.say(&format!("listening on http://{}", doors.address));
     begin(&service)?;
-    doors.wait(&service);
+    doors.wait(&service, signals);
     shared.say("stopping");
     drop(doors);
     service.stop()?;
@@ -130,27 +133,38 @@ pub(super) fn open_doors(
     Ok(OpenDoors { address, close, serving, runtime: Some(runtime) })
 }
 
+/// The signals that stop the process; from when they are taken it no longer dies of them.
+struct Signals {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
 impl OpenDoors {
+    fn signals(&self) -> Signals {
+        let _inside = self.runtime.as_ref().map(Runtime::enter);
+        // Without one of them, the other stops the process, or the system does.
+        let take = |kind| signal(kind).ok();
+        Signals { terminate: take(SignalKind::terminate()), interrupt: take(SignalKind::interrupt()) }
+    }
+
     /// Waits for a signal to stop, or for a thread of the service to fail.
-    pub(super) fn wait(&self, service: &Service) {
+    fn wait(&self, service: &Service, signals: Signals) {
         let mut failed = service.failed();
         let Some(runtime) = &self.runtime else { return };
         runtime.block_on(async {
-            let terminate =
-                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-            let terminated = async {
-                match terminate {
-                    Ok(mut signal) => drop(signal.recv().await),
-                    // Without the signal, only ctrl-c stops.
-                    Err(_) => std::future::pending().await,
-                }
-            };
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                () = terminated => {}
+                () = arrives(signals.interrupt) => {}
+                () = arrives(signals.terminate) => {}
                 _ = failed.wait_for(|failed| *failed) => {}
             }
         });
+    }
+}
+
+async fn arrives(signal: Option<Signal>) {
+    match signal {
+        Some(mut signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

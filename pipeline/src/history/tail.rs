@@ -174,7 +174,10 @@ impl Archive {
     /// [`HistoryError`].
     pub fn batch(&self, sequence: Sequence) -> Result<Option<BatchRecord>, HistoryError> {
         let recent = self.newest_batch(|record| record.batch.sequence == sequence);
-        recent.map_or_else(|| self.shelf.read(|store| store.batch(sequence)), |record| Ok(Some(record)))
+        recent.map_or_else(
+            || self.shelf.read(|store| store.batch(sequence)),
+            |record| Ok(Some(record)),
+        )
     }
 
     /// The batch of that id.
@@ -217,9 +220,10 @@ impl Archive {
             let withdrawn = epoch.withdrawn.filter(|(withdrawn, _)| *withdrawn == sequence);
             withdrawn.map(|(_, instant)| instant).into_iter().collect::<Vec<_>>()
         });
-        recent
-            .first()
-            .map_or_else(|| self.shelf.read(|store| store.withdrawn_at(sequence)), |instant| Ok(Some(*instant)))
+        recent.first().map_or_else(
+            || self.shelf.read(|store| store.withdrawn_at(sequence)),
+            |instant| Ok(Some(*instant)),
+        )
     }
 
     /// The answer remembered for a request's scope, with the digest of its body.

@@ -113,7 +113,8 @@ fn an_altered_byte_before_a_good_record_is_damage_and_nothing_is_changed() {
             altered[at] ^= mask;
             fs::write(&path, &altered).unwrap();
             let found = Journal::open(folder.path(), INCARNATION);
-            let message = found.err().unwrap_or_else(|| panic!("byte {at} ^ {mask:#x}")).to_string();
+            let message =
+                found.err().unwrap_or_else(|| panic!("byte {at} ^ {mask:#x}")).to_string();
             assert!(message.contains(path.to_str().unwrap()), "{message}");
             assert_eq!(fs::read(&path).unwrap(), altered);
         }

@@ -91,7 +91,8 @@ fn in_order(ledger: &Ledger) -> Result<()> {
         let rises = one.sequence < other.sequence && one.recorded < other.recorded;
         ensure!(rises && one.epoch <= other.epoch, "out of order: {:?}, then {:?}", two[0], two[1]);
     }
-    let batches: BTreeSet<&str> = receipts.iter().map(|(_, receipt)| receipt.batch.as_str()).collect();
+    let batches: BTreeSet<&str> =
+        receipts.iter().map(|(_, receipt)| receipt.batch.as_str()).collect();
     ensure!(batches.len() == receipts.len(), "two saves share a batch");
     Ok(())
 }
@@ -104,7 +105,8 @@ fn counts(doors: &mut Doors, ledger: &mut Ledger) -> Result<()> {
     };
     let least = total(&mut ledger.saves.values().filter(|save| save.accepted.is_some()));
     let most = total(&mut ledger.saves.values());
-    let count = |name: &str| data["counts"][name].as_u64().with_context(|| format!("counts.{name}"));
+    let count =
+        |name: &str| data["counts"][name].as_u64().with_context(|| format!("counts.{name}"));
     for (name, least, most) in [("batches", least.0, most.0), ("saved", least.1, most.1)] {
         let found = count(name)?;
         ensure!(found >= least, "lost: {found} {name}, {least} were taken in");
@@ -136,7 +138,10 @@ fn latest(doors: &mut Doors, ledger: &mut Ledger, unit: u64) -> Result<()> {
     let data = read(doors, ledger, &path)?;
     let predictions = data[0]["predictions"].as_array().cloned().unwrap_or_default();
     for slot in 0..SLOTS {
-        let here = predictions.iter().find(|one| one["ds"] == start(slot)).filter(|one| !one["v"].is_null());
+        let here = predictions
+            .iter()
+            .find(|one| one["ds"] == start(slot))
+            .filter(|one| !one["v"].is_null());
         let mark = here.map(|one| mark(&one["v"])).transpose()?;
         ledger.may_show(unit, slot, mark).map_err(|words| anyhow!(words))?;
         if let Some((mark, one)) = mark.zip(here) {

@@ -63,7 +63,8 @@ impl Doors {
     fn answer(&mut self) -> io::Result<Answer> {
         let head = self.line()?;
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-        let status = status.ok_or_else(|| io::Error::other(format!("`{head}` is no status line")))?;
+        let status =
+            status.ok_or_else(|| io::Error::other(format!("`{head}` is no status line")))?;
         let (mut epoch, mut length) = (0, 0);
         loop {
             let line = self.line()?;

@@ -123,7 +123,9 @@ impl Save {
                 (None, None) => self.runs.0 > other.runs.1,
                 (None, Some(_)) => true,
                 (Some(_), None) => false,
-                (Some(own), Some(order)) => own > order || (own == order && self.runs.0 > other.runs.1),
+                (Some(own), Some(order)) => {
+                    own > order || (own == order && self.runs.0 > other.runs.1)
+                }
             },
         }
     }
@@ -135,16 +137,18 @@ impl Ledger {
         let mut here = self.saves.iter().filter(|(_, save)| save.touches(unit, slot));
         let place = format!("unit {unit}, slot {slot}");
         let Some(mark) = mark else {
-            let stands = here.find(|(_, save)| {
-                save.accepted.is_some() && save.withdrawal == Withdrawal::None
-            });
+            let stands = here
+                .find(|(_, save)| save.accepted.is_some() && save.withdrawal == Withdrawal::None);
             return match stands {
-                Some((mark, save)) => Err(format!("{place} shows nothing: lost is {mark:?} {save:?}")),
+                Some((mark, save)) => {
+                    Err(format!("{place} shows nothing: lost is {mark:?} {save:?}"))
+                }
                 None => Ok(()),
             };
         };
         let shown = self.saves.get(&mark).filter(|save| save.touches(unit, slot));
-        let shown = shown.ok_or_else(|| format!("{place} shows {mark:?}, which nobody saved there"))?;
+        let shown =
+            shown.ok_or_else(|| format!("{place} shows {mark:?}, which nobody saved there"))?;
         if shown.withdrawal == Withdrawal::Done {
             return Err(format!("{place} shows {mark:?}, which was withdrawn: {shown:?}"));
         }

@@ -11,15 +11,35 @@ const HEAD: usize = 40;
 #[derive(Clone, Debug)]
 pub(crate) enum Operation {
     /// A file was made; without a path where it has no name.
-    Create { path: String, file: u64 },
-    Write { file: u64, offset: u64, data: Vec<u8> },
-    Size { file: u64, size: u64 },
+    Create {
+        path: String,
+        file: u64,
+    },
+    Write {
+        file: u64,
+        offset: u64,
+        data: Vec<u8>,
+    },
+    Size {
+        file: u64,
+        size: u64,
+    },
     /// Content of a file, or entries of a folder.
-    Sync { file: u64 },
+    Sync {
+        file: u64,
+    },
     SyncAll,
-    Rename { from: String, to: String },
-    Unlink { path: String },
-    MakeFolder { path: String, file: u64 },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Unlink {
+        path: String,
+    },
+    MakeFolder {
+        path: String,
+        file: u64,
+    },
 }
 
 /// The calls of a process.
@@ -74,7 +94,8 @@ impl Note<'_> {
         Ok(Some(match self.kind {
             b'C' => Operation::Create { path: self.path, file },
             b'W' => {
-                let data = self.data.get(..usize::try_from(result)?).context("more than was given")?;
+                let data =
+                    self.data.get(..usize::try_from(result)?).context("more than was given")?;
                 Operation::Write { file: self.file, offset: self.offset, data: data.to_vec() }
             }
             b'T' => Operation::Size { file: self.file, size: u64::try_from(self.length)? },

@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_millis(2);
 const LOOKS: u32 = 60_000;
 /// Small sizes, so that segments and snapshots are begun all the time.
 const SIZES: [(&str, &str); 2] =
-    [("SMARTPULSE_TEST_SEGMENT_BYTES", "2500"), ("SMARTPULSE_TEST_SNAPSHOT_BYTES", "4000")];
+    [("SMARTPULSE_TEST_SEGMENT_BYTES", "2500"), ("SMARTPULSE_TEST_SNAPSHOT_BYTES", "3000")];
 
 /// How a run is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,11 @@ impl Run {
     /// Starts the program on the data folder of `disk`.
     pub(crate) fn start(disk: &Disk, arguments: &[&str], death: Death) -> Result<Run> {
         let file = |name: &str| disk.room().join(name);
-        let files = Files { output: file("output"), errors: file("errors"), failpoints: file("failpoints") };
+        let files = Files {
+            output: file("output"),
+            errors: file("errors"),
+            failpoints: file("failpoints"),
+        };
         // Not there before the first run.
         let _ = fs::remove_file(&files.failpoints);
         let mut command = Command::new(PROGRAM);
@@ -75,7 +79,10 @@ impl Run {
         if let Death::At(place, pass) = death {
             command.env("SMARTPULSE_FAILPOINT", format!("{}:{pass}", place.name()));
         }
-        command.stdin(Stdio::null()).stdout(File::create(&files.output)?).stderr(File::create(&files.errors)?);
+        command
+            .stdin(Stdio::null())
+            .stdout(File::create(&files.output)?)
+            .stderr(File::create(&files.errors)?);
         let child = command.spawn().with_context(|| format!("{PROGRAM} cannot be started"))?;
         Ok(Run { child, files, death, killed_from_outside: false })
     }
@@ -138,7 +145,9 @@ impl Run {
         tally.passed(&self.files.failpoints);
         let end = self.end(status)?;
         match (&end, self.death) {
-            (End::Killed, Death::At(place, _)) if !self.killed_from_outside => tally.killed_at(place),
+            (End::Killed, Death::At(place, _)) if !self.killed_from_outside => {
+                tally.killed_at(place)
+            }
             (End::Killed, _) => tally.killed_at_random(),
             _ => {}
         }
@@ -150,7 +159,11 @@ impl Run {
             return Ok(End::Done(fs::read_to_string(&self.files.output)?));
         }
         let is_killed = status.signal() == Some(rustix::process::Signal::KILL.as_raw());
-        Ok(if is_killed { End::Killed } else { End::Failed(format!("{status}\n{}", self.errors())) })
+        Ok(if is_killed {
+            End::Killed
+        } else {
+            End::Failed(format!("{status}\n{}", self.errors()))
+        })
     }
 
     fn errors(&self) -> String {

@@ -22,10 +22,10 @@ use crate::tally::Tally;
 use crate::writers::{WRITERS, Writer, is_gone};
 
 /// Requests of a writer in a run that is to die at a failpoint, and in one that dies at a random moment.
-const REQUESTS: u32 = 40;
+const REQUESTS: u32 = 60;
 const MANY_REQUESTS: u32 = 100_000;
 /// The passes of a failpoint that are tried, until one is reached: late ones first.
-const PASSES: [u64; 3] = [30, 8, 1];
+const PASSES: [u64; 5] = [30, 8, 1, 1, 1];
 /// Kills at a random moment, and how late they come at most.
 const RANDOM_KILLS: u32 = 4;
 const LATEST_MS: u64 = 400;
@@ -37,9 +37,10 @@ pub(crate) fn trial(seed: u64, power: Power) -> Result<()> {
     let mut places = Failpoint::ALL;
     places.shuffle(&mut trial.random);
     for place in places {
-        for latest in PASSES {
+        for (latest, requests) in PASSES.into_iter().zip((REQUESTS..).step_by(REQUESTS as usize)) {
             let pass = trial.random.random_range(1..=latest);
-            trial.run(Death::At(place, pass)).with_context(|| format!("{}:{pass}", place.name()))?;
+            let died = trial.run(Death::At(place, pass), requests);
+            died.with_context(|| format!("{}:{pass}", place.name()))?;
             if trial.tally.kills_at(place) > 0 {
                 break;
             }
@@ -47,7 +48,8 @@ pub(crate) fn trial(seed: u64, power: Power) -> Result<()> {
     }
     for _ in 0..RANDOM_KILLS {
         let moment = Duration::from_millis(trial.random.random_range(1..=LATEST_MS));
-        trial.run(Death::After(moment)).with_context(|| format!("killed after {moment:?}"))?;
+        let killed = trial.run(Death::After(moment), MANY_REQUESTS);
+        killed.with_context(|| format!("killed after {moment:?}"))?;
     }
     if power == Power::Fails {
         trial.cut_after_a_kill().context("a kill, a start, and a power cut")?;
@@ -55,7 +57,9 @@ pub(crate) fn trial(seed: u64, power: Power) -> Result<()> {
     trial.finish().context("in the last run")?;
     let saves = trial.ledger().saves.len();
     let (power, cuts) = (power.word(), trial.disk.cuts());
-    trial.tally.print(&format!("saves of seed {seed}, power {power}: {saves} saves, {cuts} power cuts"));
+    trial
+        .tally
+        .print(&format!("saves of seed {seed}, power {power}: {saves} saves, {cuts} power cuts"));
     trial.tally.is_complete()
 }
 
@@ -88,8 +92,7 @@ impl Trial {
     }
 
     /// Writers until a kill: at `death`, or when they have had enough.
-    fn run(&mut self, death: Death) -> Result<()> {
-        let requests = if matches!(death, Death::After(_)) { MANY_REQUESTS } else { REQUESTS };
+    fn run(&mut self, death: Death, requests: u32) -> Result<()> {
         self.during(death, |trial, run, address| {
             trial.ask_again(address)?;
             trial.write(run, address, requests)

@@ -13,7 +13,8 @@ pub(crate) fn each_seed(test: &str, usual: Range<u64>, trial: impl Fn(u64) -> Re
         None => {
             let rounds = asked("SMARTPULSE_CRASH_ROUNDS").unwrap_or(1);
             // Seeds of other tests are 1 to 99: longer runs go on behind them.
-            let more = 100 * usual.start..100 * usual.start + (rounds - 1) * (usual.end - usual.start);
+            let more =
+                100 * usual.start..100 * usual.start + (rounds - 1) * (usual.end - usual.start);
             usual.chain(more).for_each(|seed| run(test, seed, &trial));
             return;
         }

@@ -81,7 +81,8 @@ impl Shadow {
     fn apply(&mut self, operation: Operation) -> Result<()> {
         match operation {
             Operation::Create { path, file } => {
-                let id = self.add(file, Object::File { synced: Content::default(), since: Vec::new() });
+                let id =
+                    self.add(file, Object::File { synced: Content::default(), since: Vec::new() });
                 if !path.is_empty() {
                     let (folder, name) = self.place(&path)?;
                     self.change(folder, Entry::Named(name, id))?;
@@ -92,12 +93,15 @@ impl Shadow {
                 let (folder, name) = self.place(&path)?;
                 self.change(folder, Entry::Named(name, id))?;
             }
-            Operation::Write { file, offset, data } => self.edit(file, Edit::Write { offset, data })?,
+            Operation::Write { file, offset, data } => {
+                self.edit(file, Edit::Write { offset, data })?
+            }
             Operation::Size { file, size } => self.edit(file, Edit::Size(size))?,
             Operation::Sync { file } => self.sync(*self.by_inode.get(&file).context("an inode")?),
             Operation::SyncAll => (0..self.objects.len()).for_each(|index| self.sync(Id(index))),
             Operation::Rename { from, to } => {
-                let ((folder, name), (other_folder, other)) = (self.place(&from)?, self.place(&to)?);
+                let ((folder, name), (other_folder, other)) =
+                    (self.place(&from)?, self.place(&to)?);
                 ensure!(folder == other_folder, "{from} was moved to another folder: {to}");
                 self.change(folder, Entry::Renamed(name, other))?;
             }
@@ -111,7 +115,9 @@ impl Shadow {
 
     fn edit(&mut self, inode: u64, edit: Edit) -> Result<()> {
         let id = self.by_inode.get(&inode).context("a file that was never made")?;
-        let Object::File { since, .. } = &mut self.objects[id.0] else { bail!("a folder written to") };
+        let Object::File { since, .. } = &mut self.objects[id.0] else {
+            bail!("a folder written to")
+        };
         since.push(edit);
         Ok(())
     }
@@ -151,15 +157,16 @@ impl Shadow {
 
     /// Whether and how far a call took effect that a kill cut off, judged by what is there.
     fn settled(&self, operation: Operation, root: &Path) -> Result<Option<Operation>> {
-        let inode = |path: &str| fs::symlink_metadata(root.join(path)).ok().map(|found| found.ino());
+        let inode =
+            |path: &str| fs::symlink_metadata(root.join(path)).ok().map(|found| found.ino());
         let known = |path: &str| self.find(path).is_some();
         Ok(match operation {
             Operation::Create { path, .. } => {
                 inode(&path).filter(|_| !known(&path)).map(|file| Operation::Create { path, file })
             }
-            Operation::MakeFolder { path, .. } => {
-                inode(&path).filter(|_| !known(&path)).map(|file| Operation::MakeFolder { path, file })
-            }
+            Operation::MakeFolder { path, .. } => inode(&path)
+                .filter(|_| !known(&path))
+                .map(|file| Operation::MakeFolder { path, file }),
             Operation::Rename { from, to } => {
                 inode(&from).is_none().then_some(Operation::Rename { from, to })
             }
@@ -206,7 +213,10 @@ impl Shadow {
         let mut found = Vec::new();
         list(root, "", &mut found)?;
         found.sort();
-        ensure!(expected == found, "the file layer missed a call: expected {expected:?}, found {found:?}");
+        ensure!(
+            expected == found,
+            "the file layer missed a call: expected {expected:?}, found {found:?}"
+        );
         for (path, id) in paths {
             if let Object::File { synced, since } = &self.objects[id.0] {
                 let mut content = synced.clone();
@@ -235,7 +245,9 @@ impl Shadow {
                 for entry in &since[..survivors.entries(since.len())] {
                     entry.apply(&mut entries)?;
                 }
-                entries.iter().try_for_each(|(name, id)| self.write(*id, &path.join(name), survivors))
+                entries
+                    .iter()
+                    .try_for_each(|(name, id)| self.write(*id, &path.join(name), survivors))
             }
         }
     }

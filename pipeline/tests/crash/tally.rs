@@ -42,7 +42,8 @@ impl Tally {
 
     /// Prints the counts.
     pub(crate) fn print(&self, title: &str) {
-        let mut text = format!("{title}\n  {:<20} {:>12} {:>12}\n", "failpoint", "runs through", "killed at");
+        let mut text =
+            format!("{title}\n  {:<20} {:>12} {:>12}\n", "failpoint", "runs through", "killed at");
         for place in Failpoint::ALL {
             let (runs, kills) = self.counts.get(place.name()).copied().unwrap_or_default();
             let _ = writeln!(text, "  {:<20} {runs:>12} {kills:>12}", place.name());

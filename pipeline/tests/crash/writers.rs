@@ -37,7 +37,8 @@ impl Writer {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         let Ok(mut doors) = Doors::at(address) else { return Ok(()) };
         for _ in 0..self.requests {
-            let withdrawn = if random.random_range(0..6) == 0 { self.pick(ledger, &mut random) } else { None };
+            let withdrawn =
+                if random.random_range(0..6) == 0 { self.pick(ledger, &mut random) } else { None };
             let answered = match withdrawn {
                 Some(mark) => withdraw(&mut doors, ledger, mark),
                 None => {
@@ -86,15 +87,22 @@ pub(crate) fn save(doors: &mut Doors, ledger: &Mutex<Ledger>, mark: Mark) -> Res
     let known = ledger.lock().unwrap_or_else(PoisonError::into_inner).saves[&mark].clone();
     let (path, body) = known.request(mark);
     let answer = doors.ask("POST", &path, known.key.as_deref(), &body)?;
-    let receipt = receipt(&answer).with_context(|| format!("the answer to {mark:?}: {answer:?}"))?;
+    let receipt =
+        receipt(&answer).with_context(|| format!("the answer to {mark:?}: {answer:?}"))?;
     ensure!(receipt.saved == known.values(), "{mark:?} {known:?} was not saved whole: {answer:?}");
     match &known.accepted {
         Some(Accepted::Acknowledged(first)) => {
-            ensure!(*first == receipt, "asked again, {mark:?} was answered {receipt:?}, first {first:?}");
+            ensure!(
+                *first == receipt,
+                "asked again, {mark:?} was answered {receipt:?}, first {first:?}"
+            );
         }
         Some(Accepted::Seen(recorded)) => {
             let same = *recorded == receipt.recorded;
-            ensure!(same, "asked again, {mark:?} was saved a second time: {receipt:?}, seen {recorded}");
+            ensure!(
+                same,
+                "asked again, {mark:?} was saved a second time: {receipt:?}, seen {recorded}"
+            );
         }
         None => {}
     }

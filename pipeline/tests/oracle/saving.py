@@ -185,9 +185,9 @@ def refusal_of_value(books, rules, row, repeated):
         return "INVALID_VALUE", None
     if value is not None and abs(value) > VALUE_BOUND:
         return "VALUE_OUT_OF_RANGE", None
-    if not is_known(books, row.unit, row.delivery_start):
-        return "UNKNOWN_UNIT", None
     if row.kind == "forecast":
+        if not is_known(books, row.unit, row.delivery_start):
+            return "UNKNOWN_UNIT", None
         code = refusal_by_time(books, rules, row.unit, row.delivery_start, row.recorded)
         if not code and "limits" in rules.enforce:
             code = refusal_by_limits(books, row.unit, row.delivery_start, value)

@@ -206,7 +206,7 @@ class Refusals(unittest.TestCase):
         units = [{"unit_type": "PP", "unit_no": 1, "valid_from": on(2, "01:00"), "recorded": on(1)}]
         rows = [save("a", 1), save("a", 1, at="01:00"), save("b", 1, at="02:00", recorded="2024-04-30T23:59:59Z")]
         self.assertEqual(self.refused(rows, units=units), {"UNKNOWN_UNIT": 2})
-        self.assertEqual(self.refused([save("a", 1, kind="actual", unit_no=7)], units=units), {"UNKNOWN_UNIT": 1})
+        self.assertEqual(self.refused([save("a", 1, kind="actual", unit_no=7)], units=units), {})
 
     def test_locks(self):
         lock = {"unit_type": "PP", "unit_no": 1, "from": on(2, "01:00"), "to": on(2, "03:00"), "recorded": on(1)}
