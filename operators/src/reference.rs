@@ -141,10 +141,13 @@ impl Reference {
         })
     }
 
-    /// `(lower, upper)` limits of `unit` at `instant`; a plant's upper limit is its installed power unless
+    /// `(lower, upper)` limits of `unit` at `instant`: plants and companies have them; a plant's upper limit is its installed power unless
     /// a property says otherwise.
     #[must_use]
     pub fn limits(&self, unit: Unit, instant: Instant) -> (Option<Quantity>, Option<Quantity>) {
+        if unit.unit_type == UnitType::Group {
+            return (None, None);
+        }
         let limit = |key: &str| self.property(unit, key).and_then(megawatts);
         let installed = || {
             let plant = unit.unit_type == UnitType::PowerPlant;

@@ -68,7 +68,7 @@ impl DataFolder {
         if !path.exists() && !create {
             return Err(FolderError::Missing { path: path.to_owned() });
         }
-        fs::create_dir_all(path).map_err(fault("creating"))?;
+        make_folder(path).map_err(fault("creating"))?;
         let format_path = path.join(FORMAT_FILE);
         let is_new = !format_path.exists();
         if is_new {
@@ -163,9 +163,20 @@ pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
+/// Makes the folder at `path` and those above it, with their names durable. The name of a folder that is
+/// there already is synced too: who made it may have been killed before.
+fn make_folder(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = path.ancestors().skip(1).take_while(|above| !above.exists()).collect();
+    fs::create_dir_all(path)?;
+    missing.into_iter().filter(|above| !above.as_os_str().is_empty()).try_for_each(sync_parent)?;
+    sync_parent(path)
+}
+
 /// Makes the entries of `path`'s folder durable.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
+        // A relative path of one name lies in the current folder.
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }

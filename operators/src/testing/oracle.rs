@@ -144,7 +144,7 @@ impl Oracle {
         if let Some(refusal) = self.frozen(unit, issue.checks, issue.batch.recorded, start) {
             return Err(refusal);
         }
-        if !issue.checks.limits || value == NULL {
+        if !issue.checks.limits || value == NULL || unit.unit_type == UnitType::Group {
             return Ok(value);
         }
         let lower = self.property(unit, "lower_limit_mw").and_then(|text| megawatts(&text));

@@ -180,10 +180,10 @@ impl Drop for Run {
 }
 
 /// `check` must find nothing.
-pub(crate) fn check(disk: &Disk, workers: &str, tally: &mut Tally) -> Result<()> {
+pub(crate) fn check(disk: &mut Disk, workers: &str, tally: &mut Tally) -> Result<()> {
     let arguments = ["check", "--workers", workers, "--quiet"];
     match Run::start(disk, &arguments, Death::None)?.wait(tally)? {
-        End::Done(_) => Ok(()),
+        End::Done(_) => disk.after_exit(),
         End::Killed => bail!("`check` was killed by somebody else"),
         End::Failed(words) => bail!("`check` does not pass: {words}"),
     }

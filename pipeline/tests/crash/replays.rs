@@ -113,7 +113,7 @@ impl Trial<'_> {
                 ensure!(found == *self.expected, "expected {}\nfound    {found}", self.expected);
                 self.disk.after_exit()?;
                 let other = if self.workers == "1" { "2" } else { "1" };
-                check(&self.disk, other, self.tally)?;
+                check(&mut self.disk, other, self.tally)?;
                 Ok(false)
             }
         }

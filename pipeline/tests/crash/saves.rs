@@ -130,7 +130,7 @@ impl Trial {
             End::Failed(words) => bail!("it does not stop as it should: {words}"),
         }
         self.disk.after_exit()?;
-        check(&self.disk, "1", &mut self.tally)
+        check(&mut self.disk, "1", &mut self.tally)
     }
 
     /// Starts, looks at everything, does `work`, and sees to it that the run is killed.

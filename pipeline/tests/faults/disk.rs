@@ -17,7 +17,7 @@ const HOURS: usize = 4_800;
 /// Most saves until a disk of 24 MB must be full.
 const MANY: u32 = 5_000;
 /// Polls of a tenth of a second until room is noticed.
-const POLLS: u32 = 100;
+const POLLS: u32 = 600;
 
 /// A disk of its own.
 struct Disk {
@@ -177,6 +177,7 @@ fn a_record_that_finds_no_room_is_taken_back() {
     for round in 1..3 {
         assert_eq!(save(&client, round).expect_status(503).code(), "DISK_FULL");
     }
+    drop(file);
     std::fs::remove_file(filler).unwrap();
     goes_on(&server, &client, &mut sequences);
     let newest = client.latest(1);

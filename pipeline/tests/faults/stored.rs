@@ -5,7 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use fjall::{Database, KeyspaceCreateOptions};
+use serde_json::json;
 
+use super::client::{forecasts, hour, hourly};
 use super::folder::{content, files, flip, with_saves};
 use super::process::{Server, run};
 use super::refused;
@@ -76,27 +78,50 @@ fn a_damaged_history_store_is_named() {
     let room = tempfile::tempdir().unwrap();
     let data = room.path().join("data");
     with_saves(&data, 4);
-    let tables = tables(&data, "revisions");
-    println!("{tables:?}");
+    let table = tables(&data, "revisions").remove(0);
+    let length = fs::metadata(&table).unwrap().len() as usize;
     let out = room.path().join("out").display().to_string();
-    run(&data, ["export", "history", "--out", &out]).succeeded();
+    let export = ["export", "history", "--out", &out];
+    run(&data, export).succeeded();
     run(&data, ["check"]).succeeded();
-    let n = fs::metadata(&tables[0]).unwrap().len();
-    println!("{n}");
-    for o in (0..n).step_by(3) {
-        flip(&tables[0], o as usize);
-        let e = run(&data, ["export", "history", "--out", &out]);
-        let c = run(&data, ["check"]);
-        println!(
-            "{o} {:?} {:?} {} {}",
-            e.code,
-            c.code,
-            e.words.lines().find(|l| l.starts_with("smartpulse")).unwrap_or("-"),
-            c.words.lines().find(|l| l.starts_with("smartpulse")).unwrap_or("-")
-        );
-        if !(e.code == Some(1) && c.code == Some(1)) {
-            println!("XX {} {}", e.words, c.words);
-        }
-        flip(&tables[0], o as usize);
+    let exported = content(Path::new(&out));
+    let store = format!("history store {}", data.join("history").display());
+    for offset in [20, 60, 140, length / 3, length / 2, length * 3 / 4, length * 9 / 10] {
+        flip(&table, offset);
+        run(&data, export).failed_saying(&[&store, "ChecksumMismatch"]);
+        let checked = run(&data, ["check"]);
+        assert_eq!(checked.code, Some(1), "byte {offset}: {checked:?}");
+        assert!(checked.words.contains(&store), "byte {offset}: {checked:?}");
+        flip(&table, offset);
     }
+    assert_eq!(content(Path::new(&out)), exported, "a former export stays");
+    run(&data, ["check"]).succeeded();
+}
+
+#[test]
+fn a_service_that_meets_damage_stops_rather_than_decide_on_it() {
+    let room = tempfile::tempdir().unwrap();
+    let data = room.path().join("data");
+    with_saves(&data, 3);
+    let server = Server::start(&data);
+    let saved = server.client().save(1, 5, 5).expect_status(200).json();
+    let batch = format!("/api/v2.0/batches/{}", saved["data"][0]["batchId"].as_str().unwrap());
+    server.client().get(&batch).expect_status(200);
+    server.stop().succeeded();
+    flip(&tables(&data, "revisions")[0], 60);
+    flip(&tables(&data, "batches")[0], 60);
+
+    let mut server = Server::start(&data);
+    let client = server.client();
+    assert_eq!(client.latest(1).len(), 4, "what is live is known without the store");
+    let unread = client.get(&batch).expect_status(503);
+    assert_eq!(unread.code(), "HISTORY_UNREADABLE", "it is not said to be unknown");
+    // A save from before the others is decided with their history.
+    let mut earlier = hourly([(hour(5), json!(9))]);
+    earlier["validAfter"] = json!("2020-01-01T00:00:00Z");
+    client.post(&forecasts("UserForecast", 1), &earlier).expect_status(503);
+    let store = format!("history store {}", data.join("history").display());
+    server.wait().failed_saying(&[&store, "ChecksumMismatch"]);
+    // The save is in the journal and waits for a store that can be read.
+    refused(&data).failed_saying(&[&store, "ChecksumMismatch"]);
 }

@@ -98,7 +98,7 @@ fn conform_upper_limit_clips_and_the_clipped_value_counts() {
 }
 
 #[test]
-fn actuals_are_held_to_no_lock_gate_or_limit() {
+fn actuals_are_held_to_no_unit_lock_gate_or_limit() {
     check(
         "unit PP1 | from 11:00, installed 10
          lock 1 PP1 00:00..24:00
@@ -106,7 +106,7 @@ fn actuals_are_held_to_no_lock_gate_or_limit() {
          14:00 save b PP1/60 11:00 = 11 12 | actual, locks, gates, limits
          15:00 withdraw a | locks, gates",
         expect![[r#"
-            a: 10:00 UNKNOWN_UNIT, 11:00×2 saved
+            a: 10:00×3 saved
             b: 11:00 skipped, 12:00 restated
             withdraw a: done
             PP1/60 p (actual)
