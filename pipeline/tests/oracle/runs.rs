@@ -9,25 +9,25 @@ use serde_json::Value;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_smartpulse");
 
 /// The oracle: Python with pyarrow, as `cargo xtask test` installs it.
-pub struct Oracle {
+pub(crate) struct Oracle {
     python: PathBuf,
     scripts: PathBuf,
 }
 
 /// What a random folder wants to be asked.
-pub struct Asked(Value);
+pub(crate) struct Asked(Value);
 
 /// A folder that was replayed.
-pub struct Replayed {
+pub(crate) struct Replayed {
     data: PathBuf,
     /// The JSON line.
-    pub counts: Value,
+    pub(crate) counts: Value,
     /// Highest resident memory, in kB.
-    pub peak_kb: u64,
+    pub(crate) peak_kb: u64,
 }
 
 /// The oracle, or a panic that says how to get it.
-pub fn oracle() -> Oracle {
+pub(crate) fn oracle() -> Oracle {
     let python = std::env::var_os("SMARTPULSE_PYTHON").map(PathBuf::from);
     let python = python.unwrap_or_else(|| {
         panic!("SMARTPULSE_PYTHON must name a Python with pyarrow, polars and duckdb; `cargo xtask test` makes one")
@@ -37,14 +37,14 @@ pub fn oracle() -> Oracle {
 
 impl Oracle {
     /// Writes the random folder of `seed`.
-    pub fn random_folder(&self, seed: u64, out: &Path, options: &[&str]) -> Asked {
+    pub(crate) fn random_folder(&self, seed: u64, out: &Path, options: &[&str]) -> Asked {
         let mut command = self.script("random_folder.py");
         let output = run(command.arg(seed.to_string()).arg(out).args(options));
         Asked(last_json(&output))
     }
 
     /// What differs between an export and brute force, counts included; empty when nothing does.
-    pub fn compare(
+    pub(crate) fn compare(
         &self,
         folder: &Path,
         out: &Path,
@@ -60,12 +60,12 @@ impl Oracle {
     }
 
     /// Counts of a direct comparison of EIA releases.
-    pub fn eia_counts(&self, releases: &str) -> Value {
+    pub(crate) fn eia_counts(&self, releases: &str) -> Value {
         last_json(&run(self.script("eia.py").arg("--datasets").arg(eia()).arg(releases)))
     }
 
     /// What differs between an export of EIA releases and the files as known at an instant.
-    pub fn eia_compare(&self, releases: &str, known_at: &str, out: &Path) -> String {
+    pub(crate) fn eia_compare(&self, releases: &str, known_at: &str, out: &Path) -> String {
         let mut command = self.script("eia.py");
         command
             .arg("--datasets")
@@ -77,7 +77,7 @@ impl Oracle {
     }
 
     /// Reads a view with pandas, polars and DuckDB; they must agree on the number of rows.
-    pub fn read_everywhere(&self, view: &Path) {
+    pub(crate) fn read_everywhere(&self, view: &Path) {
         run(self.script("read_everywhere.py").arg(view));
     }
 
@@ -90,7 +90,7 @@ impl Oracle {
 
 impl Asked {
     /// The flags of the replay.
-    pub fn rules(&self) -> Vec<String> {
+    pub(crate) fn rules(&self) -> Vec<String> {
         let mut rules = Vec::new();
         if let Some(enforce) = self.0["enforce"].as_str().filter(|text| !text.is_empty()) {
             rules.extend(["--enforce".to_owned(), enforce.to_owned()]);
@@ -105,7 +105,7 @@ impl Asked {
     }
 
     /// The flags of the exports: the end, each axis alone, both together.
-    pub fn instants(&self) -> Vec<Vec<String>> {
+    pub(crate) fn instants(&self) -> Vec<Vec<String>> {
         let list = |key: &str| -> Vec<String> {
             let values = self.0[key].as_array().cloned().unwrap_or_default();
             values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect()
@@ -124,7 +124,7 @@ impl Asked {
 
 impl Replayed {
     /// Replays `source` into `data`.
-    pub fn run(source: &Path, data: &Path, workers: usize, rules: &[String]) -> Replayed {
+    pub(crate) fn run(source: &Path, data: &Path, workers: usize, rules: &[String]) -> Replayed {
         let mut command = Command::new(PROGRAM);
         command.arg("replay").arg(source).arg("--data").arg(data).args(rules);
         command.args(["--json", "--quiet", "--workers", &workers.to_string()]);
@@ -141,27 +141,27 @@ impl Replayed {
     }
 
     /// The hashes of every view.
-    pub fn hashes(&self) -> BTreeMap<String, String> {
+    pub(crate) fn hashes(&self) -> BTreeMap<String, String> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let hashes = self.counts["hashes"].as_object().unwrap();
         hashes.iter().map(|(view, hash)| (view.clone(), text(hash))).collect()
     }
 
     /// Exports a view.
-    pub fn export(&self, view: &str, out: &Path, instants: &[String]) {
+    pub(crate) fn export(&self, view: &str, out: &Path, instants: &[String]) {
         let mut command = Command::new(PROGRAM);
         command.args(["export", view, "--quiet", "--data"]).arg(&self.data).arg("--out").arg(out);
         run(command.args(instants));
     }
 
     /// Checks the folder.
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         run(Command::new(PROGRAM).args(["check", "--quiet", "--data"]).arg(&self.data));
     }
 }
 
 /// Every file below `folder` with its bytes.
-pub fn bytes_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn bytes_of(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
