@@ -181,3 +181,14 @@ pub fn sync_parent(path: &Path) -> io::Result<()> {
         None => Ok(()),
     }
 }
+
+/// Makes the entries of `folder` and of all folders in it durable.
+pub fn sync_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_folders(&entry.path())?;
+        }
+    }
+    File::open(folder)?.sync_all()
+}

@@ -24,6 +24,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::failpoint::{self, Failpoint};
+use crate::folder::{sync_folders, sync_parent};
 use answers::Answers;
 pub use answers::REMEMBERED_MINUTES;
 use codec::{BatchRecord, StoredRevision};
@@ -65,6 +66,34 @@ pub enum HistoryError {
     /// It was closed and could not be opened again.
     #[error("history store {path}: it is closed")]
     Closed { path: PathBuf },
+}
+
+impl HistoryError {
+    /// Whether the store's own files are at fault, not the machine around them or a newer release.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        use std::io::ErrorKind;
+        match self {
+            HistoryError::Damaged { .. } => true,
+            HistoryError::DiskFull { .. } | HistoryError::Closed { .. } => false,
+            HistoryError::Store { source, .. } => match &**source {
+                fjall::Error::Io(problem)
+                | fjall::Error::Storage(fjall::LsmError::Io(problem)) => matches!(
+                    problem.kind(),
+                    ErrorKind::NotFound
+                        | ErrorKind::AlreadyExists
+                        | ErrorKind::UnexpectedEof
+                        | ErrorKind::InvalidData
+                        | ErrorKind::Other
+                ),
+                fjall::Error::InvalidVersion(Some(_))
+                | fjall::Error::Storage(fjall::LsmError::InvalidVersion(_))
+                | fjall::Error::Poisoned
+                | fjall::Error::Locked => false,
+                _ => true,
+            },
+        }
+    }
 }
 
 /// The history store. Cheap to clone; all clones are one store.
@@ -111,7 +140,7 @@ impl History {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
             database.keyspace(name, options).map_err(fault("opening a keyspace"))
         };
-        Ok(History {
+        let store = History {
             path: path.into(),
             revisions: keyspace("revisions")?,
             batches: keyspace("batches")?,
@@ -124,7 +153,12 @@ impl History {
             progress: keyspace("progress")?,
             known: Arc::default(),
             database,
-        })
+        };
+        // The library does not sync the name of a keyspace, and who made names may have been killed before
+        // it synced them: a power cut could take a keyspace away and leave the epoch that calls it complete.
+        let synced = sync_folders(path).and_then(|()| sync_parent(path));
+        synced.map_err(|source| fault("syncing")(source.into()))?;
+        Ok(store)
     }
 
     /// The newest epoch that is wholly in the store.

@@ -176,8 +176,13 @@ impl Survey {
         };
         if torn.is_some() {
             journal.take_back().map_err(dropping)?;
-            journal.sync()?;
         }
+        // Who wrote the last records may have been killed before it synced them, or the name of their
+        // segment: they are about to be shown, so they must not be lost any more.
+        journal.sync()?;
+        File::open(&journal.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|source| journal.io("syncing", source))?;
         Ok(journal)
     }
 }

@@ -2,10 +2,11 @@
 //! epoch boundaries, each decision compared with the digest the journal remembers.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::PathBuf;
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::{fmt, fs, io, panic};
 
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::change::{Change, Tick};
@@ -14,13 +15,14 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::engine::{Base, Engine, EngineError};
-use crate::folder::DataFolder;
+use crate::folder::{DataFolder, sync_parent};
 use crate::history::tail::Archive;
 use crate::history::{History, HistoryError};
 use crate::journal::{self, Journal, JournalError, Survey, Tail};
 use crate::snapshot::{self, SnapshotError};
 
-/// Why a folder cannot be recovered. Nothing in it was changed but a torn tail of the journal.
+/// Why a folder cannot be recovered. Nothing in it was changed but a torn tail of the journal, and a damaged
+/// history store was moved aside.
 #[derive(Debug, Error)]
 pub enum RecoveryError {
     /// The journal.
@@ -35,6 +37,9 @@ pub enum RecoveryError {
     /// Applying the journal.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A damaged history store could not be moved aside.
+    #[error("the history store {path} is damaged and cannot be moved aside")]
+    Aside { path: PathBuf, source: io::Error },
     /// The journal ends before what was made from it: acknowledged ticks are missing.
     #[error(
         "the journal ends at epoch {}, but {what} holds epoch {}: acknowledged changes are missing{behind}",
@@ -90,8 +95,7 @@ pub fn recover(
         too_short(&survey, "a snapshot", *epoch)?;
         snapshot::refuse_newer(path)?;
     }
-    let store = History::open(&folder.history())?;
-    let applied = store.applied()?;
+    let (store, applied) = history(&folder.history())?;
     too_short(&survey, "the history store", applied)?;
     let (base, live) = newest_snapshot(&snapshots, applied)?;
     let snapshot_epoch = base.epoch;
@@ -125,6 +129,54 @@ pub fn recover(
     }
     info!(snapshot = snapshot_epoch.0, epoch = newest.0, "recovered");
     Ok(Recovered { journal, engine, writer, digests: digests.into_iter().collect(), due })
+}
+
+/// The history store and the epoch it holds. One that a power cut damaged beyond its own recovery is moved
+/// aside and made anew: the journal holds everything, and fills it again from the beginning.
+fn history(path: &Path) -> Result<(History, Epoch), RecoveryError> {
+    let open = || {
+        let store = History::open(path)?;
+        let applied = store.applied()?;
+        Ok((store, applied))
+    };
+    // The library panics over some of what it may find.
+    let problem = match panic::catch_unwind(open) {
+        Ok(Ok(found)) => return Ok(found),
+        Ok(Err(problem)) => problem,
+        Err(_) => HistoryError::Damaged { path: path.to_owned(), keyspace: "the library's own files" },
+    };
+    if !problem.is_damage() {
+        return Err(problem.into());
+    }
+    let aside = move_aside(path);
+    let aside = aside.map_err(|source| RecoveryError::Aside { path: path.to_owned(), source })?;
+    let cause = problem.source().map(ToString::to_string);
+    warn!(
+        %problem, cause, aside = %aside.display(),
+        "the history store is damaged; it is made anew from the journal"
+    );
+    let store = History::open(path)?;
+    Ok((store, Epoch(0)))
+}
+
+/// Renames a damaged store to `history.damaged-N`; of earlier ones none is kept.
+fn move_aside(path: &Path) -> io::Result<PathBuf> {
+    const DAMAGED: &str = "history.damaged-";
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut newest = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix(DAMAGED)?.parse::<u64>().ok());
+        if let Some(number) = number {
+            newest = newest.max(number);
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    let aside = folder.join(format!("{DAMAGED}{}", newest + 1));
+    fs::rename(path, &aside)?;
+    sync_parent(path)?;
+    Ok(aside)
 }
 
 /// Instants at which a save of `tick` begins to count, where they lie after its clock.

@@ -88,6 +88,10 @@ impl Disk {
             ("POWERCUT_NOTES", self.notes()),
         ];
         if self.power == Power::FailsUnsynced {
+            // Without the segments and snapshots that would show a loss by themselves: the comparison must.
+            for size in ["SMARTPULSE_TEST_SEGMENT_BYTES", "SMARTPULSE_TEST_SNAPSHOT_BYTES"] {
+                settings.push((size, PathBuf::from("100000000")));
+            }
             settings.push(("SMARTPULSE_TEST_WITHOUT_SYNC", PathBuf::from("1")));
         }
         settings

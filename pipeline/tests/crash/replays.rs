@@ -32,17 +32,16 @@ struct Source {
 }
 
 /// Replays one random folder on one and two workers, with kills at every failpoint and at random.
-pub(crate) fn trial(seed: u64, power: Power) -> Result<()> {
+pub(crate) fn trial(seed: u64, room: &Path, power: Power) -> Result<()> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let room = tempfile::tempdir()?;
-    let (source, expected) = undisturbed(seed, room.path())?;
+    let (source, expected) = undisturbed(seed, room)?;
     let mut tally = Tally::default();
     for workers in ["1", "2"] {
         let mut trial = Trial {
             source: &source,
             expected: &expected,
             workers,
-            disk: Disk::new(&room.path().join(workers), power)?,
+            disk: Disk::new(&room.join(workers), power)?,
             tally: &mut tally,
         };
         trial.disturb(&mut random).with_context(|| format!("on {workers} workers"))?;

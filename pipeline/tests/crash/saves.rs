@@ -2,6 +2,7 @@
 //! with what it had acknowledged.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -31,9 +32,8 @@ const RANDOM_KILLS: u32 = 4;
 const LATEST_MS: u64 = 400;
 
 /// Saves with kills at every failpoint and at random.
-pub(crate) fn trial(seed: u64, power: Power) -> Result<()> {
-    let room = tempfile::tempdir()?;
-    let mut trial = Trial::new(seed, Disk::new(room.path(), power)?);
+pub(crate) fn trial(seed: u64, room: &Path, power: Power) -> Result<()> {
+    let mut trial = Trial::new(seed, Disk::new(room, power)?);
     let mut places = Failpoint::ALL;
     places.shuffle(&mut trial.random);
     for place in places {
@@ -64,9 +64,8 @@ pub(crate) fn trial(seed: u64, power: Power) -> Result<()> {
 }
 
 /// Saves, then a power cut of which nothing survives that was not synced: what the comparison says of it.
-pub(crate) fn one_cut(seed: u64, power: Power) -> Result<()> {
-    let room = tempfile::tempdir()?;
-    let mut trial = Trial::new(seed, Disk::new(room.path(), power)?);
+pub(crate) fn one_cut(seed: u64, room: &Path, power: Power) -> Result<()> {
+    let mut trial = Trial::new(seed, Disk::new(room, power)?);
     trial.during(Death::None, |trial, run, address| {
         trial.ask_again(address)?;
         trial.write(run, address, REQUESTS)

@@ -124,4 +124,11 @@ fn a_service_that_meets_damage_stops_rather_than_decide_on_it() {
     server.wait().failed_saying(&[&store, "ChecksumMismatch"]);
     // The save is in the journal and waits for a store that can be read.
     refused(&data).failed_saying(&[&store, "ChecksumMismatch"]);
+    // What is made from the journal can be made again.
+    fs::remove_dir_all(data.join("history")).unwrap();
+    let server = Server::start(&data);
+    assert_eq!(server.client().latest(1).len(), 4);
+    server.client().get(&batch).expect_status(200);
+    server.stop().succeeded();
+    assert_eq!(run(&data, ["check", "--json"]).succeeded().json()["differenceCount"], 0);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use ureq::http::{Request, Response};
 use ureq::{Agent, Body};
 
-/// A client with connections of its own.
+/// A client; each request has a connection of its own.
 #[derive(Clone)]
 pub(crate) struct Client {
     base: String,
@@ -40,7 +40,10 @@ pub(crate) fn hour(hour: u32) -> String {
 
 impl Client {
     pub(crate) fn new(address: SocketAddr) -> Client {
-        let config = Agent::config_builder().http_status_as_error(false).proxy(None).build();
+        // A server that refuses a request before its body has arrived closes the connection, so none is
+        // kept for the next.
+        let config = Agent::config_builder().max_idle_connections(0).max_idle_connections_per_host(0);
+        let config = config.http_status_as_error(false).proxy(None).build();
         Client { base: format!("http://{address}"), agent: config.into() }
     }
 

@@ -121,6 +121,13 @@ impl Write for Bounded {
             self.overflowed = true;
             return Err(io::ErrorKind::FileTooLarge.into());
         }
+        let needed = self.bytes.len() + part.len();
+        if needed > self.bytes.capacity() {
+            // Fourfold: what is copied while it grows stays small beside it; room not written to costs
+            // nothing.
+            let room = needed.saturating_mul(4).min(self.bound);
+            self.bytes.reserve_exact(room - self.bytes.len());
+        }
         self.bytes.extend_from_slice(part);
         Ok(part.len())
     }

@@ -108,7 +108,7 @@ fn once<'b, T: Deserialize<'b>, A: MapAccess<'b>>(
     map: &mut A,
 ) -> Result<bool, A::Error> {
     refuse_second(place, name)?;
-    *place = Some(map.next_value()?);
+    *place = Some(map.next_value().map_err(|error| within(name, &error))?);
     Ok(true)
 }
 
@@ -119,9 +119,15 @@ fn list<'b, T: Fields<'b>, A: MapAccess<'b>>(
     map: &mut A,
 ) -> Result<bool, A::Error> {
     refuse_second(place, name)?;
-    let objects: Option<Vec<Object<T>>> = map.next_value()?;
+    let objects: Option<Vec<Object<T>>> =
+        map.next_value().map_err(|error| within(name, &error))?;
     *place = Some(objects.map(|list| list.into_iter().map(|object| object.0).collect()));
     Ok(true)
+}
+
+/// The same error with the field it is in; line and column at its end are kept.
+fn within<E: Error>(name: &str, error: &E) -> E {
+    E::custom(format_args!("{name}: {error}"))
 }
 
 fn refuse_second<T, E: Error>(place: &Option<T>, name: &str) -> Result<(), E> {
