@@ -166,7 +166,8 @@ pub fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Makes the folder at `path` and those above it, with their names durable. The name of a folder that is
 /// there already is synced too: who made it may have been killed before.
 fn make_folder(path: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = path.ancestors().skip(1).take_while(|above| !above.exists()).collect();
+    let missing: Vec<&Path> =
+        path.ancestors().skip(1).take_while(|above| !above.exists()).collect();
     fs::create_dir_all(path)?;
     missing.into_iter().filter(|above| !above.as_os_str().is_empty()).try_for_each(sync_parent)?;
     sync_parent(path)

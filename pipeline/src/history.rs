@@ -77,15 +77,16 @@ impl HistoryError {
             HistoryError::Damaged { .. } => true,
             HistoryError::DiskFull { .. } | HistoryError::Closed { .. } => false,
             HistoryError::Store { source, .. } => match &**source {
-                fjall::Error::Io(problem)
-                | fjall::Error::Storage(fjall::LsmError::Io(problem)) => matches!(
-                    problem.kind(),
-                    ErrorKind::NotFound
-                        | ErrorKind::AlreadyExists
-                        | ErrorKind::UnexpectedEof
-                        | ErrorKind::InvalidData
-                        | ErrorKind::Other
-                ),
+                fjall::Error::Io(problem) | fjall::Error::Storage(fjall::LsmError::Io(problem)) => {
+                    matches!(
+                        problem.kind(),
+                        ErrorKind::NotFound
+                            | ErrorKind::AlreadyExists
+                            | ErrorKind::UnexpectedEof
+                            | ErrorKind::InvalidData
+                            | ErrorKind::Other
+                    )
+                }
                 fjall::Error::InvalidVersion(Some(_))
                 | fjall::Error::Storage(fjall::LsmError::InvalidVersion(_))
                 | fjall::Error::Poisoned

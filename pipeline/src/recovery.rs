@@ -143,7 +143,9 @@ fn history(path: &Path) -> Result<(History, Epoch), RecoveryError> {
     let problem = match panic::catch_unwind(open) {
         Ok(Ok(found)) => return Ok(found),
         Ok(Err(problem)) => problem,
-        Err(_) => HistoryError::Damaged { path: path.to_owned(), keyspace: "the library's own files" },
+        Err(_) => {
+            HistoryError::Damaged { path: path.to_owned(), keyspace: "the library's own files" }
+        }
     };
     if !problem.is_damage() {
         return Err(problem.into());

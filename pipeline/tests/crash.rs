@@ -41,12 +41,16 @@ use seeds::each_seed;
 
 #[test]
 fn replays_go_on_after_a_kill() {
-    each_seed("replays_go_on_after_a_kill", 1..4, |seed, room| replays::trial(seed, room, Power::Stays));
+    each_seed("replays_go_on_after_a_kill", 1..4, |seed, room| {
+        replays::trial(seed, room, Power::Stays)
+    });
 }
 
 #[test]
 fn replays_go_on_after_a_power_cut() {
-    each_seed("replays_go_on_after_a_power_cut", 11..14, |seed, room| replays::trial(seed, room, Power::Fails));
+    each_seed("replays_go_on_after_a_power_cut", 11..14, |seed, room| {
+        replays::trial(seed, room, Power::Fails)
+    });
 }
 
 #[test]
@@ -56,7 +60,9 @@ fn saves_outlive_a_kill() {
 
 #[test]
 fn saves_outlive_a_power_cut() {
-    each_seed("saves_outlive_a_power_cut", 31..35, |seed, room| saves::trial(seed, room, Power::Fails));
+    each_seed("saves_outlive_a_power_cut", 31..35, |seed, room| {
+        saves::trial(seed, room, Power::Fails)
+    });
 }
 
 #[test]

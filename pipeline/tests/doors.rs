@@ -1,5 +1,7 @@
 //! Bad input of every kind over real sockets: each is refused by name, the rest of a batch is kept, and the
 //! service goes on in its memory.
+#![allow(clippy::print_stdout, reason = "the figures a run prints")]
+#![allow(clippy::unwrap_used, reason = "a step that cannot go on fails its test where it stands")]
 
 #[path = "doors/bodies.rs"]
 mod bodies;
@@ -86,7 +88,9 @@ fn callers_from_elsewhere_are_refused() {
     let send = |headers: &[(&str, &str)]| desk.client.send("POST", &path, headers, body.as_bytes());
     let own = format!("http://127.0.0.1:{port}");
     send(&[("origin", &own)]).expect_status(200);
-    for origin in ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1.evil.example"] {
+    for origin in
+        ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1.evil.example"]
+    {
         let told = refused(send(&[("origin", origin)]), 403, "FORBIDDEN");
         assert!(told.contains("Origin"), "{told}");
     }
@@ -95,7 +99,12 @@ fn callers_from_elsewhere_are_refused() {
         assert!(told.contains("no loopback name"), "{told}");
     }
     refused(send(&[("authorization", "Bearer guess")]), 401, "UNAUTHORIZED");
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/jsonp"] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/jsonp",
+    ] {
         let told = refused(send(&[("content-type", kind)]), 415, "UNSUPPORTED_MEDIA_TYPE");
         assert!(told.contains("Content-Type"), "{told}");
     }
@@ -139,7 +148,8 @@ fn words_that_no_door_knows_are_refused_by_name() {
     let far = "from=1900-01-01T00:00:00Z&to=2199-12-31T00:00:00Z";
     let told = refused(desk.client.get(&format!("{latest}?{far}")), 422, "READ_TOO_LARGE");
     assert!(told.contains("read_bound"), "{told}");
-    let late = refused(desk.client.get(&format!("{latest}?min_epoch=99999")), 503, "EPOCH_NOT_REACHED");
+    let late =
+        refused(desk.client.get(&format!("{latest}?min_epoch=99999")), 503, "EPOCH_NOT_REACHED");
     assert!(late.contains("99999"), "{late}");
     for (path, field) in [
         ("/api/v2.0/production-forecast/U/XX/1/forecasts/latest", "unitType"),
@@ -162,7 +172,8 @@ fn words_that_no_door_knows_are_refused_by_name() {
 fn what_is_no_request_at_all_harms_nobody() {
     let desk = Desk::open();
     let address = desk.server.address();
-    let get = |header: &str| format!("GET /health/live HTTP/1.1\r\nHost: {address}\r\n{header}\r\n\r\n");
+    let get =
+        |header: &str| format!("GET /health/live HTTP/1.1\r\nHost: {address}\r\n{header}\r\n\r\n");
     let answer = raw(address, get("Connection: close").as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let long = get(&format!("X-Long: {}", "x".repeat(2 << 20)));
@@ -172,7 +183,9 @@ fn what_is_no_request_at_all_harms_nobody() {
     let line = format!("GET /{} HTTP/1.1\r\nHost: {address}\r\n\r\n", "a".repeat(2 << 20));
     let answer = raw(address, line.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 414") || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    for noise in [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"\r\n\r\n\r\n", &[0; 4_096], b"GET"] {
+    for noise in
+        [&b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..], b"\r\n\r\n\r\n", &[0; 4_096], b"GET"]
+    {
         let answer = raw(address, noise);
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     }

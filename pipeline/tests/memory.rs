@@ -2,6 +2,8 @@
 //!
 //! The service runs in this process, with the program's allocator, fed as a replay feeds it. There is one
 //! test here, so that nothing else is measured.
+#![allow(clippy::unwrap_used, reason = "a step that cannot go on fails its test where it stands")]
+#![allow(clippy::print_stdout, reason = "the figures a run prints")]
 
 use std::time::Duration;
 

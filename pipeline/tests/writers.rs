@@ -1,4 +1,6 @@
 //! Many writers at once: what each was told is what everybody reads, and a repeated request is one save.
+#![allow(clippy::unwrap_used, reason = "a step that cannot go on fails its test where it stands")]
+#![allow(clippy::print_stdout, reason = "the figures a run prints")]
 
 #[path = "program/client.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
@@ -101,11 +103,15 @@ fn what_many_writers_were_told_is_what_everybody_reads() {
         told.collect::<Vec<_>>()
     };
     let mut told: Vec<Told> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move || write(writer))).collect();
+        let writers: Vec<_> =
+            (0..WRITERS).map(|writer| scope.spawn(move || write(writer))).collect();
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
     told.sort_by_key(|told| told.sequence);
-    assert!(told.iter().map(|told| told.sequence).eq(1..=u64::from(WRITERS * SAVES)), "each has a place");
+    assert!(
+        told.iter().map(|told| told.sequence).eq(1..=u64::from(WRITERS * SAVES)),
+        "each has a place"
+    );
     for pair in told.windows(2) {
         assert!(pair[0].recorded < pair[1].recorded, "recorded rises with the sequence");
         assert!(pair[0].epoch <= pair[1].epoch);

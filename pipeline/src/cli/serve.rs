@@ -144,7 +144,10 @@ impl OpenDoors {
         let _inside = self.runtime.as_ref().map(Runtime::enter);
         // Without one of them, the other stops the process, or the system does.
         let take = |kind| signal(kind).ok();
-        Signals { terminate: take(SignalKind::terminate()), interrupt: take(SignalKind::interrupt()) }
+        Signals {
+            terminate: take(SignalKind::terminate()),
+            interrupt: take(SignalKind::interrupt()),
+        }
     }
 
     /// Waits for a signal to stop, or for a thread of the service to fail.

@@ -62,7 +62,17 @@ struct Files {
 impl Run {
     /// Starts the program on the data folder of `disk`.
     pub(crate) fn start(disk: &Disk, arguments: &[&str], death: Death) -> Result<Run> {
-        if std::env::var_os("DBG_BEFORE").is_some() { let b = disk.room().join("before"); let _ = Command::new("sh").arg("-c").arg(format!("rm -rf {0}2; mv {0} {0}2; cp -a --sparse=always {1} {0}", b.display(), disk.room().join("disk").display())).status(); }
+        if std::env::var_os("DBG_BEFORE").is_some() {
+            let b = disk.room().join("before");
+            let _ = Command::new("sh")
+                .arg("-c")
+                .arg(format!(
+                    "rm -rf {0}2; mv {0} {0}2; cp -a --sparse=always {1} {0}",
+                    b.display(),
+                    disk.room().join("disk").display()
+                ))
+                .status();
+        }
         let file = |name: &str| disk.room().join(name);
         let files = Files {
             output: file("output"),

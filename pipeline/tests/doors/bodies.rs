@@ -89,10 +89,25 @@ fn wrong_types_and_names_are_refused_by_field() {
         ("/measureUnit", json!("hp"), "MEASURE_UNIT", "measureUnit"),
         ("/validAfter", json!("soon"), "VALIDATION_ERROR", "validAfter"),
         ("/note", json!("n".repeat(256)), "VALIDATION_ERROR", "note"),
-        ("/unitForecastList/0/period", json!(7), "PERIOD_NOT_ALLOWED", "unitForecastList[0].period"),
-        ("/unitForecastList/0/period", json!(-60), "PERIOD_NOT_ALLOWED", "unitForecastList[0].period"),
+        (
+            "/unitForecastList/0/period",
+            json!(7),
+            "PERIOD_NOT_ALLOWED",
+            "unitForecastList[0].period",
+        ),
+        (
+            "/unitForecastList/0/period",
+            json!(-60),
+            "PERIOD_NOT_ALLOWED",
+            "unitForecastList[0].period",
+        ),
         ("/unitForecastList/0/unitNo", json!(-1), "VALIDATION_ERROR", "unitForecastList[0].unitNo"),
-        ("/unitForecastList/0/unitType", json!("XX"), "VALIDATION_ERROR", "unitForecastList[0].unitType"),
+        (
+            "/unitForecastList/0/unitType",
+            json!("XX"),
+            "VALIDATION_ERROR",
+            "unitForecastList[0].unitType",
+        ),
     ] {
         let told = refused(with(pointer, value), 400, code);
         assert!(told.contains(&format!("\"{field}\"")), "{pointer}: {told}");
@@ -127,9 +142,10 @@ fn absurd_dates_are_refused_by_field() {
     }
     let zone = json!({ "name": "one", "zone": "Europe/Berlin" });
     desk.client.put("/api/v2.0/units/PP/1", &zone).expect_status(200);
-    for (local, code) in
-        [("2025-10-26T02:30:00", "AMBIGUOUS_LOCAL_TIME"), ("2025-03-30T02:30:00", "NONEXISTENT_LOCAL_TIME")]
-    {
+    for (local, code) in [
+        ("2025-10-26T02:30:00", "AMBIGUOUS_LOCAL_TIME"),
+        ("2025-03-30T02:30:00", "NONEXISTENT_LOCAL_TIME"),
+    ] {
         let body = hourly([(local.to_owned(), json!(1))]);
         let told = refused(desk.post(body.to_string()), 422, code);
         assert!(told.contains("predictions[0].ds"), "{told}");
@@ -144,7 +160,8 @@ fn errors(answer: &Answer) -> Vec<(String, Vec<String>)> {
         let list = list.as_array().unwrap().iter();
         list.map(|text| text.as_str().unwrap().to_owned()).collect()
     };
-    let error = |error: &Value| (error["code"].as_str().unwrap().to_owned(), texts(&error["deliveries"]));
+    let error =
+        |error: &Value| (error["code"].as_str().unwrap().to_owned(), texts(&error["deliveries"]));
     told["data"][0]["errors"].as_array().unwrap().iter().map(error).collect()
 }
 

@@ -65,7 +65,9 @@ fn refuses(coding: &str, head: &[u8], part: &[u8]) {
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
     assert!(answer.contains("BODY_TOO_LARGE"), "{answer}");
     let grown = desk.server.memory_kb("VmHWM") - before;
-    println!("{coding}: {all} bytes, {sent} sent before it was refused; {before} kB and {grown} kB more");
+    println!(
+        "{coding}: {all} bytes, {sent} sent before it was refused; {before} kB and {grown} kB more"
+    );
     assert!(grown < MEMORY_KB, "{grown} kB");
     desk.close();
 }
@@ -90,9 +92,12 @@ fn a_window_or_a_length_beyond_reason_reserves_nothing() {
     let zstd = [("content-encoding", "zstd")];
     // A frame header that asks for a window of 2 GiB, then a block.
     let window = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00];
-    for (headers, body) in
-        [(&zstd, &window[..]), (&zstd, &b"no zstd"[..]), (&gzip, b"no gzip"), (&gzip, &[0x1f, 0x8b, 8])]
-    {
+    for (headers, body) in [
+        (&zstd, &window[..]),
+        (&zstd, &b"no zstd"[..]),
+        (&gzip, b"no gzip"),
+        (&gzip, &[0x1f, 0x8b, 8]),
+    ] {
         let refused = desk.client.send("POST", &path, headers, body);
         super::refused(refused, 400, "BROKEN_BODY");
     }

@@ -76,8 +76,11 @@ fn write_parquet(path: &Path) {
 #[test]
 fn half_a_parquet_file_is_named_and_nothing_is_taken() {
     let room = tempfile::tempdir().unwrap();
-    let (data, whole, half) =
-        (room.path().join("data"), room.path().join("whole.parquet"), room.path().join("half.parquet"));
+    let (data, whole, half) = (
+        room.path().join("data"),
+        room.path().join("whole.parquet"),
+        room.path().join("half.parquet"),
+    );
     write_parquet(&whole);
     let bytes = fs::read(&whole).unwrap();
     fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();

@@ -22,7 +22,7 @@ fn a_torn_tail_is_dropped_with_a_warning() {
     with_saves(&data, 3);
     // The process dies when the save is in the journal and before anybody has seen it.
     let dies = |command: &mut std::process::Command| {
-        command.env("SMARTPULSE_FAILPOINT", "journal-synced:2");
+        command.env("SMARTPULSE_FAILPOINT", "journal-appended:2");
     };
     let mut server = Server::start_with(&data, dies);
     let client = server.client();

@@ -8,7 +8,7 @@ use fjall::{Database, KeyspaceCreateOptions};
 use serde_json::json;
 
 use super::client::{forecasts, hour, hourly};
-use super::folder::{content, files, flip, with_saves};
+use super::folder::{content, copy, files, flip, with_saves};
 use super::process::{Server, run};
 use super::refused;
 
@@ -74,28 +74,39 @@ fn tables(data: &Path, name: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_damaged_history_store_is_named() {
+fn a_damaged_history_store_is_named_or_made_anew() {
     let room = tempfile::tempdir().unwrap();
     let data = room.path().join("data");
     with_saves(&data, 4);
     let table = tables(&data, "revisions").remove(0);
     let length = fs::metadata(&table).unwrap().len() as usize;
     let out = room.path().join("out").display().to_string();
-    let export = ["export", "history", "--out", &out];
-    run(&data, export).succeeded();
+    run(&data, ["export", "history", "--out", &out]).succeeded();
     run(&data, ["check"]).succeeded();
     let exported = content(Path::new(&out));
-    let store = format!("history store {}", data.join("history").display());
+    let mut named = 0;
     for offset in [20, 60, 140, length / 3, length / 2, length * 3 / 4, length * 9 / 10] {
-        flip(&table, offset);
-        run(&data, export).failed_saying(&[&store, "ChecksumMismatch"]);
-        let checked = run(&data, ["check"]);
+        let damaged = room.path().join(format!("damaged-{offset}"));
+        copy(&data, &damaged);
+        flip(&damaged.join(table.strip_prefix(&data).unwrap()), offset);
+        let checked = run(&damaged, ["check"]);
         assert_eq!(checked.code, Some(1), "byte {offset}: {checked:?}");
-        assert!(checked.words.contains(&store), "byte {offset}: {checked:?}");
-        flip(&table, offset);
+        let again = room.path().join(format!("out-{offset}")).display().to_string();
+        let ended = run(&damaged, ["export", "history", "--out", &again]);
+        if ended.code == Some(0) {
+            // What shows when the store is opened is mended from the journal, which holds everything.
+            assert!(ended.words.contains("made anew from the journal"), "{ended:?}");
+            let mended = content(Path::new(&again));
+            assert!(mended.values().eq(exported.values()), "byte {offset}");
+            run(&damaged, ["check"]).succeeded();
+        } else {
+            // What shows only when it is read ends the command with the store's name.
+            let store = format!("history store {}", damaged.join("history").display());
+            ended.failed_saying(&[&store, "ChecksumMismatch"]);
+            named += 1;
+        }
     }
-    assert_eq!(content(Path::new(&out)), exported, "a former export stays");
-    run(&data, ["check"]).succeeded();
+    assert!(named > 0, "some of it shows only when it is read");
 }
 
 #[test]

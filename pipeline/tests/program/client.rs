@@ -42,7 +42,8 @@ impl Client {
     pub(crate) fn new(address: SocketAddr) -> Client {
         // A server that refuses a request before its body has arrived closes the connection, so none is
         // kept for the next.
-        let config = Agent::config_builder().max_idle_connections(0).max_idle_connections_per_host(0);
+        let config =
+            Agent::config_builder().max_idle_connections(0).max_idle_connections_per_host(0);
         let config = config.http_status_as_error(false).proxy(None).build();
         Client { base: format!("http://{address}"), agent: config.into() }
     }

@@ -119,8 +119,7 @@ fn list<'b, T: Fields<'b>, A: MapAccess<'b>>(
     map: &mut A,
 ) -> Result<bool, A::Error> {
     refuse_second(place, name)?;
-    let objects: Option<Vec<Object<T>>> =
-        map.next_value().map_err(|error| within(name, &error))?;
+    let objects: Option<Vec<Object<T>>> = map.next_value().map_err(|error| within(name, &error))?;
     *place = Some(objects.map(|list| list.into_iter().map(|object| object.0).collect()));
     Ok(true)
 }
