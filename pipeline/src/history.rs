@@ -10,6 +10,7 @@ pub mod codec;
 mod shelf;
 pub mod tail;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,9 +31,9 @@ pub use answers::REMEMBERED_MINUTES;
 use codec::{BatchRecord, StoredRevision};
 
 /// Memory for one keyspace's unsorted writes: enough to write large runs, small beside the live blocks.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+const MEMTABLE_BYTES: u64 = 4 << 20;
 /// Memory for blocks read back.
-const CACHE_BYTES: u64 = 64 << 20;
+const CACHE_BYTES: u64 = 16 << 20;
 /// Batches kept after they were looked up; the table is emptied when it is full.
 const KNOWN_BATCHES: usize = 65_536;
 
@@ -125,6 +126,29 @@ impl History {
     /// # Errors
     /// [`HistoryError::Store`].
     pub fn open(path: &Path) -> Result<History, HistoryError> {
+        let io = |source: std::io::Error| HistoryError::Store {
+            path: path.to_owned(),
+            action: "making",
+            source: Box::new(source.into()),
+        };
+        if !path.exists() {
+            // The library cannot be interrupted while it makes keyspaces: after a power cut it may take one
+            // for another. So a store is made beside its name, and gets it when it is whole and synced.
+            let fresh = path.with_extension("new");
+            if fresh.exists() {
+                fs::remove_dir_all(&fresh).map_err(io)?;
+            }
+            drop(Self::open_keyspaces(&fresh)?);
+            sync_folders(&fresh).and_then(|()| fs::rename(&fresh, path)).map_err(io)?;
+        }
+        let store = Self::open_keyspaces(path)?;
+        // Who renamed something may have been killed before it synced the name: what is read must not be
+        // lost any more.
+        sync_folders(path).and_then(|()| sync_parent(path)).map_err(io)?;
+        Ok(store)
+    }
+
+    fn open_keyspaces(path: &Path) -> Result<History, HistoryError> {
         let fault = |action| {
             move |source| HistoryError::Store {
                 path: path.to_owned(),
@@ -137,11 +161,12 @@ impl History {
             .worker_threads(1)
             .open()
             .map_err(fault("opening"))?;
+        let memtable_bytes = failpoint::bytes("SMARTPULSE_TEST_MEMTABLE_BYTES", MEMTABLE_BYTES);
         let keyspace = |name| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
             database.keyspace(name, options).map_err(fault("opening a keyspace"))
         };
-        let store = History {
+        Ok(History {
             path: path.into(),
             revisions: keyspace("revisions")?,
             batches: keyspace("batches")?,
@@ -154,12 +179,7 @@ impl History {
             progress: keyspace("progress")?,
             known: Arc::default(),
             database,
-        };
-        // The library does not sync the name of a keyspace, and who made names may have been killed before
-        // it synced them: a power cut could take a keyspace away and leave the epoch that calls it complete.
-        let synced = sync_folders(path).and_then(|()| sync_parent(path));
-        synced.map_err(|source| fault("syncing")(source.into()))?;
-        Ok(store)
+        })
     }
 
     /// The newest epoch that is wholly in the store.

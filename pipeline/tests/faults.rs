@@ -1,5 +1,6 @@
 //! What the program does with folders it must not touch, with damage, and with a disk that fills: a clear
 //! word, exit code 1, and nothing changed that it cannot answer for.
+#![allow(clippy::print_stdout, reason = "the figures a run prints")]
 #![allow(clippy::unwrap_used, reason = "a step that cannot go on fails its test where it stands")]
 
 #[path = "program/client.rs"]

@@ -42,6 +42,8 @@ pub(crate) struct Disk {
     /// What is synced on it, where the power fails.
     shadow: Option<Shadow>,
     cuts: u64,
+    /// How often a run found the history store damaged beyond its own recovery.
+    made_anew: u64,
 }
 
 impl Disk {
@@ -49,7 +51,7 @@ impl Disk {
     pub(crate) fn new(room: &Path, power: Power) -> Result<Disk> {
         fs::create_dir_all(room.join("disk"))?;
         let room = room.canonicalize()?;
-        let mut disk = Disk { room, power, shadow: None, cuts: 0 };
+        let mut disk = Disk { room, power, shadow: None, cuts: 0, made_anew: 0 };
         disk.begin()?;
         Ok(disk)
     }
@@ -72,9 +74,13 @@ impl Disk {
         self.room.join("notes")
     }
 
-    /// Power cuts so far.
-    pub(crate) fn cuts(&self) -> u64 {
-        self.cuts
+    /// What happened to it, in words.
+    pub(crate) fn story(&self) -> String {
+        let Disk { power, cuts, made_anew, .. } = self;
+        let power = power.word();
+        format!(
+            "power {power}: {cuts} power cuts, {made_anew} times the history store was made anew"
+        )
     }
 
     /// The environment of a run on this disk.
@@ -113,7 +119,9 @@ impl Disk {
     pub(crate) fn after_exit(&mut self) -> Result<()> {
         let (root, notes) = (self.root(), self.notes());
         let Some(shadow) = &mut self.shadow else { return Ok(()) };
-        shadow.follow(Operations::read(&notes)?, &root)?;
+        let operations = Operations::read(&notes)?;
+        self.made_anew += operations.moves_of("data/history");
+        shadow.follow(operations, &root)?;
         if notes.exists() {
             fs::remove_file(&notes)?;
         }

@@ -86,6 +86,13 @@ impl Operations {
         }
         Ok(operations)
     }
+
+    /// How often `path` was renamed.
+    pub(crate) fn moves_of(&self, path: &str) -> u64 {
+        let moved =
+            |done: &&Operation| matches!(done, Operation::Rename { from, .. } if from == path);
+        self.done.iter().filter(moved).count() as u64
+    }
 }
 
 impl Note<'_> {

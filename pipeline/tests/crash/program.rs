@@ -17,9 +17,12 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_smartpulse");
 /// How often a run is looked at, and how many looks it gets: generous, only to end a run that hangs.
 const LOOK: Duration = Duration::from_millis(2);
 const LOOKS: u32 = 60_000;
-/// Small sizes, so that segments and snapshots are begun all the time.
-const SIZES: [(&str, &str); 2] =
-    [("SMARTPULSE_TEST_SEGMENT_BYTES", "2500"), ("SMARTPULSE_TEST_SNAPSHOT_BYTES", "3000")];
+/// Small sizes, so that segments, snapshots and tables of the history store are begun all the time.
+const SIZES: [(&str, &str); 3] = [
+    ("SMARTPULSE_TEST_SEGMENT_BYTES", "2500"),
+    ("SMARTPULSE_TEST_SNAPSHOT_BYTES", "3000"),
+    ("SMARTPULSE_TEST_MEMTABLE_BYTES", "20000"),
+];
 
 /// How a run is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,17 +65,6 @@ struct Files {
 impl Run {
     /// Starts the program on the data folder of `disk`.
     pub(crate) fn start(disk: &Disk, arguments: &[&str], death: Death) -> Result<Run> {
-        if std::env::var_os("DBG_BEFORE").is_some() {
-            let b = disk.room().join("before");
-            let _ = Command::new("sh")
-                .arg("-c")
-                .arg(format!(
-                    "rm -rf {0}2; mv {0} {0}2; cp -a --sparse=always {1} {0}",
-                    b.display(),
-                    disk.room().join("disk").display()
-                ))
-                .status();
-        }
         let file = |name: &str| disk.room().join(name);
         let files = Files {
             output: file("output"),

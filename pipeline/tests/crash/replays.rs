@@ -36,6 +36,7 @@ pub(crate) fn trial(seed: u64, room: &Path, power: Power) -> Result<()> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (source, expected) = undisturbed(seed, room)?;
     let mut tally = Tally::default();
+    let mut stories = Vec::new();
     for workers in ["1", "2"] {
         let mut trial = Trial {
             source: &source,
@@ -45,8 +46,9 @@ pub(crate) fn trial(seed: u64, room: &Path, power: Power) -> Result<()> {
             tally: &mut tally,
         };
         trial.disturb(&mut random).with_context(|| format!("on {workers} workers"))?;
+        stories.push(format!("on {workers} workers: {}", trial.disk.story()));
     }
-    tally.print(&format!("replays of seed {seed}, power {}", power.word()));
+    tally.print(&format!("replays of seed {seed}, {}", stories.join(", ")));
     tally.is_complete()
 }
 

@@ -26,7 +26,7 @@ use crate::writers::{WRITERS, Writer, is_gone};
 const REQUESTS: u32 = 60;
 const MANY_REQUESTS: u32 = 100_000;
 /// The passes of a failpoint that are tried, until one is reached: late ones first.
-const PASSES: [u64; 5] = [30, 8, 1, 1, 1];
+const PASSES: [u64; 10] = [30, 8, 1, 1, 1, 1, 1, 1, 1, 1];
 /// Kills at a random moment, and how late they come at most.
 const RANDOM_KILLS: u32 = 4;
 const LATEST_MS: u64 = 400;
@@ -56,10 +56,8 @@ pub(crate) fn trial(seed: u64, room: &Path, power: Power) -> Result<()> {
     }
     trial.finish().context("in the last run")?;
     let saves = trial.ledger().saves.len();
-    let (power, cuts) = (power.word(), trial.disk.cuts());
-    trial
-        .tally
-        .print(&format!("saves of seed {seed}, power {power}: {saves} saves, {cuts} power cuts"));
+    let story = trial.disk.story();
+    trial.tally.print(&format!("saves of seed {seed}, {saves} saves, {story}"));
     trial.tally.is_complete()
 }
 
@@ -121,7 +119,8 @@ impl Trial {
         self.look(address)?;
         self.ask_again(address)?;
         self.write(&mut run, address, REQUESTS)?;
-        self.look(address)?;
+        // Since the first run: every save.
+        look(&mut Doors::at(address)?, &self.ledger, 0, &mut self.random)?;
         run.terminate()?;
         match run.wait(&mut self.tally)? {
             End::Done(_) => {}

@@ -134,7 +134,9 @@ fn a_service_that_meets_damage_stops_rather_than_decide_on_it() {
     let store = format!("history store {}", data.join("history").display());
     server.wait().failed_saying(&[&store, "ChecksumMismatch"]);
     // The save is in the journal and waits for a store that can be read.
-    refused(&data).failed_saying(&[&store, "ChecksumMismatch"]);
+    // Opening the store may tidy its tables, so its folder is not compared.
+    let ended = Server::try_start(&data, |_| {}).err().expect("it does not start");
+    ended.failed_saying(&[&store, "ChecksumMismatch"]);
     // What is made from the journal can be made again.
     fs::remove_dir_all(data.join("history")).unwrap();
     let server = Server::start(&data);
