@@ -20,7 +20,7 @@ def main():
     table = pandas.read_parquet(view)
     frame = polars.read_parquet(files, hive_partitioning=True)
     source = f"read_parquet('{files}', hive_partitioning=true)"
-    rows = duckdb.sql(f"select count(*) from {source}").fetchone()[0]
+    [(rows,)] = duckdb.sql(f"select count(*) from {source}").fetchall()
     counted = {"pandas": len(table), "polars": frame.height, "duckdb": rows}
     columns = {
         "pandas": sorted(table.columns),
