@@ -6,34 +6,46 @@
 //! again changes nothing. What has closed but is not written yet is laid over every read ([`tail`]).
 
 mod answers;
+mod backlog;
 pub mod codec;
+mod error;
+mod reads;
 mod shelf;
 pub mod tail;
+mod writer;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fjall::config::{BlockSizePolicy, FilterPolicy, PinningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use smartpulse_operators::batch::{Batch, Epoch, Sequence};
 use smartpulse_operators::chunk::SeriesDay;
-use smartpulse_operators::time::{Day, Instant};
+use smartpulse_operators::time::Instant;
 use smartpulse_serve::command::{Idempotency, Reply};
-use thiserror::Error;
-use uuid::Uuid;
 
 use crate::failpoint::{self, Failpoint};
 use crate::folder::{sync_folders, sync_parent};
 use answers::Answers;
 pub use answers::REMEMBERED_MINUTES;
 use codec::{BatchRecord, StoredRevision};
+pub use error::HistoryError;
 
-/// Memory for one keyspace's unsorted writes: enough to write large runs, small beside the live blocks.
-const MEMTABLE_BYTES: u64 = 4 << 20;
+/// Memory for unsorted revisions: enough to write large runs, small beside the live blocks.
+const REVISION_MEMTABLE_BYTES: u64 = 4 << 20;
+/// The same for each other keyspace: small entries, of which the nodes in memory take several times the bytes.
+const MEMTABLE_BYTES: u64 = 512 << 10;
 /// Memory for blocks read back.
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 8 << 20;
+/// Bytes of a block on disk: few blocks keep the index small, which grows with what was ever written.
+const BLOCK_BYTES: u32 = 16 << 10;
+/// Threads of the store: with one alone, what is written gathers in memory while that one compacts.
+const STORE_THREADS: usize = 2;
+/// Bytes of the store's own journals; beyond them the oldest is written to tables and dropped.
+const STORE_JOURNAL_BYTES: u64 = 128 << 20;
 /// Batches kept after they were looked up; the table is emptied when it is full.
 const KNOWN_BATCHES: usize = 65_536;
 
@@ -50,52 +62,6 @@ pub struct EpochHistory {
     pub withdrawn: Option<(Sequence, Instant)>,
     /// Answers that a repeated request gets.
     pub answers: Vec<(Idempotency, Reply)>,
-}
-
-/// Why the history store failed.
-#[derive(Debug, Error)]
-pub enum HistoryError {
-    /// The store's own error.
-    #[error("history store {path}: {action} failed")]
-    Store { path: PathBuf, action: &'static str, source: Box<fjall::Error> },
-    /// A record cannot be read.
-    #[error("history store {path}: a record in {keyspace} is damaged")]
-    Damaged { path: PathBuf, keyspace: &'static str },
-    /// The disk is full. What the store lacks is in the journal.
-    #[error("history store {path}: the disk is full; what it lacks is written at the next start")]
-    DiskFull { path: PathBuf },
-    /// It was closed and could not be opened again.
-    #[error("history store {path}: it is closed")]
-    Closed { path: PathBuf },
-}
-
-impl HistoryError {
-    /// Whether the store's own files are at fault, not the machine around them or a newer release.
-    #[must_use]
-    pub fn is_damage(&self) -> bool {
-        use std::io::ErrorKind;
-        match self {
-            HistoryError::Damaged { .. } => true,
-            HistoryError::DiskFull { .. } | HistoryError::Closed { .. } => false,
-            HistoryError::Store { source, .. } => match &**source {
-                fjall::Error::Io(problem) | fjall::Error::Storage(fjall::LsmError::Io(problem)) => {
-                    matches!(
-                        problem.kind(),
-                        ErrorKind::NotFound
-                            | ErrorKind::AlreadyExists
-                            | ErrorKind::UnexpectedEof
-                            | ErrorKind::InvalidData
-                            | ErrorKind::Other
-                    )
-                }
-                fjall::Error::InvalidVersion(Some(_))
-                | fjall::Error::Storage(fjall::LsmError::InvalidVersion(_))
-                | fjall::Error::Poisoned
-                | fjall::Error::Locked => false,
-                _ => true,
-            },
-        }
-    }
 }
 
 /// The history store. Cheap to clone; all clones are one store.
@@ -158,25 +124,42 @@ impl History {
         };
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
-            .worker_threads(1)
+            .worker_threads(STORE_THREADS)
+            .max_journaling_size(STORE_JOURNAL_BYTES)
             .open()
             .map_err(fault("opening"))?;
-        let memtable_bytes = failpoint::bytes("SMARTPULSE_TEST_MEMTABLE_BYTES", MEMTABLE_BYTES);
-        let keyspace = |name| {
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
+        let options = |memtable_bytes| {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(memtable_bytes)
+                .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
+                .index_block_pinning_policy(PinningPolicy::all(false))
+                .filter_block_pinning_policy(PinningPolicy::all(false))
+        };
+        let keyspace = |name, memtable_bytes| {
+            let bytes = failpoint::bytes("SMARTPULSE_TEST_MEMTABLE_BYTES", memtable_bytes);
+            let options = || options(bytes);
+            database.keyspace(name, options).map_err(fault("opening a keyspace"))
+        };
+        // Read by ranges alone, for which a filter is of no use; it would be held in memory.
+        let ranged = |name, memtable_bytes| {
+            let bytes = failpoint::bytes("SMARTPULSE_TEST_MEMTABLE_BYTES", memtable_bytes);
+            let options = || options(bytes).filter_policy(FilterPolicy::disabled());
             database.keyspace(name, options).map_err(fault("opening a keyspace"))
         };
         Ok(History {
             path: path.into(),
-            revisions: keyspace("revisions")?,
-            batches: keyspace("batches")?,
-            ids: keyspace("batch_ids")?,
-            sources: keyspace("batch_sources")?,
-            batch_days: keyspace("batch_days")?,
-            withdrawals: keyspace("withdrawals")?,
-            answers: Answers::new(keyspace("answers")?, keyspace("answers_by_age")?)
-                .map_err(fault("counting answers"))?,
-            progress: keyspace("progress")?,
+            revisions: ranged("revisions", REVISION_MEMTABLE_BYTES)?,
+            batches: keyspace("batches", MEMTABLE_BYTES)?,
+            ids: keyspace("batch_ids", MEMTABLE_BYTES)?,
+            sources: ranged("batch_sources", MEMTABLE_BYTES)?,
+            batch_days: ranged("batch_days", MEMTABLE_BYTES)?,
+            withdrawals: keyspace("withdrawals", MEMTABLE_BYTES)?,
+            answers: Answers::new(
+                keyspace("answers", MEMTABLE_BYTES)?,
+                keyspace("answers_by_age", MEMTABLE_BYTES)?,
+            )
+            .map_err(fault("counting answers"))?,
+            progress: keyspace("progress", MEMTABLE_BYTES)?,
             known: Arc::default(),
             database,
         })
@@ -236,133 +219,6 @@ impl History {
     /// [`HistoryError::Store`].
     pub fn persist(&self) -> Result<(), HistoryError> {
         self.database.persist(PersistMode::SyncAll).map_err(self.fault("syncing"))
-    }
-
-    /// Revisions of a series day in `(valid_after, sequence)` order.
-    ///
-    /// # Errors
-    /// [`HistoryError`].
-    pub fn day(&self, series_day: SeriesDay) -> Result<Vec<StoredRevision>, HistoryError> {
-        let mut revisions = Vec::new();
-        for item in self.revisions.prefix(codec::series_day_key(series_day)) {
-            let (key, value) = item.into_inner().map_err(self.fault("reading"))?;
-            revisions.push(self.revision(&key, &value)?);
-        }
-        Ok(revisions)
-    }
-
-    /// Visits the revisions of each series day in `[from, to)`, day by day, in order of series ids.
-    ///
-    /// # Errors
-    /// [`HistoryError`], and what `visit` returns.
-    pub fn for_each_day<E: From<HistoryError>>(
-        &self,
-        days: std::ops::Range<Day>,
-        mut visit: impl FnMut(SeriesDay, Vec<StoredRevision>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let from = codec::day_key(days.start);
-        let to = codec::day_key(days.end);
-        let mut open: Option<(SeriesDay, Vec<StoredRevision>)> = None;
-        for item in self.revisions.range(from..to) {
-            let (key, value) = item.into_inner().map_err(self.fault("reading"))?;
-            let series_day = codec::series_day_of(&key).ok_or_else(|| self.damaged("revisions"))?;
-            let revision = self.revision(&key, &value)?;
-            match &mut open {
-                Some((same, revisions)) if *same == series_day => revisions.push(revision),
-                _ => {
-                    if let Some((done, revisions)) = open.replace((series_day, vec![revision])) {
-                        visit(done, revisions)?;
-                    }
-                }
-            }
-        }
-        open.map_or(Ok(()), |(done, revisions)| visit(done, revisions))
-    }
-
-    /// The series days that a batch has revisions in.
-    ///
-    /// # Errors
-    /// [`HistoryError`].
-    pub fn days_of(&self, sequence: Sequence) -> Result<Vec<SeriesDay>, HistoryError> {
-        let mut days = Vec::new();
-        for item in self.batch_days.prefix(sequence.0.to_be_bytes()) {
-            let key = item.key().map_err(self.fault("reading"))?;
-            days.push(codec::series_day_of_batch(&key).ok_or_else(|| self.damaged("batch_days"))?);
-        }
-        Ok(days)
-    }
-
-    /// The batch of that sequence, with its counts.
-    ///
-    /// # Errors
-    /// [`HistoryError`].
-    pub fn batch(&self, sequence: Sequence) -> Result<Option<BatchRecord>, HistoryError> {
-        let bytes = self.batches.get(sequence.0.to_be_bytes()).map_err(self.fault("reading"))?;
-        bytes
-            .map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("batches")))
-            .transpose()
-    }
-
-    /// Visits every batch in acceptance order, with the instant of its withdrawal.
-    ///
-    /// # Errors
-    /// [`HistoryError`], and what `visit` returns.
-    pub fn for_each_batch<E: From<HistoryError>>(
-        &self,
-        mut visit: impl FnMut(BatchRecord) -> Result<(), E>,
-    ) -> Result<(), E> {
-        for item in self.batches.iter() {
-            let bytes = item.value().map_err(self.fault("reading"))?;
-            visit(postcard::from_bytes(&bytes).map_err(|_| self.damaged("batches"))?)?;
-        }
-        Ok(())
-    }
-
-    /// Sequence of the batch with that id.
-    ///
-    /// # Errors
-    /// [`HistoryError`].
-    pub fn sequence_of_id(&self, id: Uuid) -> Result<Option<Sequence>, HistoryError> {
-        self.sequence(&self.ids, id.as_bytes())
-    }
-
-    /// Sequence of the newest batch up to `newest` with that key in its source.
-    ///
-    /// # Errors
-    /// [`HistoryError`].
-    pub fn sequence_of_source(
-        &self,
-        source: &str,
-        newest: Sequence,
-    ) -> Result<Option<Sequence>, HistoryError> {
-        let keys = codec::source_key(source, Sequence(0))..=codec::source_key(source, newest);
-        let Some(item) = self.sources.range(keys).next_back() else { return Ok(None) };
-        let key = item.key().map_err(self.fault("reading"))?;
-        let bytes = key.last_chunk::<8>().ok_or_else(|| self.damaged("batch_sources"))?;
-        Ok(Some(Sequence(u64::from_be_bytes(*bytes))))
-    }
-
-    /// When a batch was withdrawn, if it was.
-    ///
-    /// # Errors
-    /// [`HistoryError`].
-    pub fn withdrawn_at(&self, sequence: Sequence) -> Result<Option<Instant>, HistoryError> {
-        let bytes =
-            self.withdrawals.get(sequence.0.to_be_bytes()).map_err(self.fault("reading"))?;
-        let Some(bytes) = bytes else { return Ok(None) };
-        let bytes = <[u8; 8]>::try_from(&*bytes).map_err(|_| self.damaged("withdrawals"))?;
-        Ok(Some(Instant(i64::from_be_bytes(bytes))))
-    }
-
-    /// The answer remembered for that scope, with the digest of its body.
-    ///
-    /// # Errors
-    /// [`HistoryError`].
-    pub fn answer(&self, scope: &[u8; 32]) -> Result<Option<([u8; 32], Reply)>, HistoryError> {
-        let bytes = self.answers.get(scope).map_err(self.fault("reading"))?;
-        bytes
-            .map(|bytes| postcard::from_bytes(&bytes).map_err(|_| self.damaged("answers")))
-            .transpose()
     }
 
     /// How the store differs from what `epoch` says it must hold, in words.

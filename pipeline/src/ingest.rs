@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod lanes;
 mod place;
+mod repeated;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -267,39 +268,6 @@ impl Ingest {
             return Err(IngestError::EngineStopped);
         }
         Ok(())
-    }
-
-    /// The command, unless its request was answered before, is under way, or its key was used otherwise.
-    fn without_answer(&self, command: Command) -> Result<Option<Command>, IngestError> {
-        let Some(Idempotency { scope, body }) = command.idempotency else {
-            return Ok(Some(command));
-        };
-        let mut in_flight = self.start.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((first_body, waiting)) = in_flight.get_mut(&scope) {
-            if *first_body == body {
-                waiting.push(command.reply);
-            } else {
-                let _ = command.reply.send(Err(Refusal::KeyReused));
-            }
-            return Ok(None);
-        }
-        if let Some((first_body, reply)) = self.start.archive.answer(&scope)?
-            && self.place.remembers(reply.recorded)
-        {
-            let answer = if first_body == body { Ok(reply) } else { Err(Refusal::KeyReused) };
-            let _ = command.reply.send(answer);
-            return Ok(None);
-        }
-        in_flight.insert(scope, (body, Vec::new()));
-        Ok(Some(command))
-    }
-
-    fn forget(&self, idempotency: Option<Idempotency>, refusal: &Refusal) {
-        let Some(Idempotency { scope, .. }) = idempotency else { return };
-        let mut in_flight = self.start.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        for waiting in in_flight.remove(&scope).into_iter().flat_map(|(_, waiting)| waiting) {
-            let _ = waiting.send(Err(refusal.clone()));
-        }
     }
 
     fn has_room(&self) -> bool {

@@ -7,8 +7,9 @@
 
 mod record;
 mod segment;
+mod survey;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,10 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::failpoint::{self, Failpoint};
-use crate::folder::sync_parent;
 pub use record::RecordError;
 use segment::SEGMENT_HEADER;
 pub use segment::Tail;
+pub use survey::Survey;
 
 /// Size at which a new segment begins: small enough to be read at once, large enough to be few.
 const SEGMENT_BYTES: u64 = 64 << 20;
@@ -63,128 +64,6 @@ pub enum JournalError {
     /// A segment belongs elsewhere or is out of order.
     #[error("journal {path}: {problem}")]
     Misplaced { path: PathBuf, problem: String },
-}
-
-/// A journal as it was found: read whole, nothing changed.
-#[derive(Debug)]
-pub struct Survey {
-    folder: PathBuf,
-    incarnation: Uuid,
-    segments: Vec<(Epoch, PathBuf)>,
-    /// A last segment whose header was never completed: it holds nothing, the crash came while it began.
-    unborn: Option<PathBuf>,
-    newest: Epoch,
-    length: u64,
-    earlier_bytes: u64,
-    torn: Option<Tail>,
-}
-
-impl Survey {
-    /// Reads every record of the journal in `folder`.
-    ///
-    /// # Errors
-    /// [`JournalError`] where a record other than the tail is damaged.
-    pub fn read(folder: &Path, incarnation: Uuid) -> Result<Survey, JournalError> {
-        let mut segments = segment::list(folder)?;
-        let mut unborn = None;
-        if let Some((_, path)) = segments.last()
-            && segment::is_unborn(path)?
-        {
-            unborn = segments.pop().map(|(_, path)| path);
-        }
-        let newest = Epoch(segments.first().map_or(0, |(first, _)| first.0.saturating_sub(1)));
-        let folder = folder.to_owned();
-        let (length, earlier_bytes, torn) = (0, 0, None);
-        let mut survey =
-            Survey { folder, incarnation, segments, unborn, newest, length, earlier_bytes, torn };
-        for (index, (first, path)) in survey.segments.iter().enumerate() {
-            // A segment begins only when all before it is durable: only the very last can be torn.
-            let is_last = index + 1 == survey.segments.len() && survey.unborn.is_none();
-            if first.0 != survey.newest.0 + 1 {
-                let problem = format!(
-                    "it begins with epoch {}, but what stands before it ends with {}: a segment is missing",
-                    first.0, survey.newest.0
-                );
-                return Err(JournalError::Misplaced { path: path.clone(), problem });
-            }
-            survey.earlier_bytes += survey.length;
-            let scan = segment::scan(path, incarnation, survey.newest, is_last)?;
-            (survey.newest, survey.length, survey.torn) = (scan.newest, scan.good_bytes, scan.torn);
-        }
-        Ok(survey)
-    }
-
-    /// The newest epoch that can be read; 0 when there is none.
-    #[must_use]
-    pub fn newest(&self) -> Epoch {
-        self.newest
-    }
-
-    /// What stands behind the newest epoch and cannot be read.
-    #[must_use]
-    pub fn torn(&self) -> Option<&Tail> {
-        self.torn.as_ref()
-    }
-
-    /// The same with the segment it stands in.
-    #[must_use]
-    pub fn torn_in(&self) -> Option<(PathBuf, Tail)> {
-        let (_, path) = self.segments.last()?;
-        Some((path.clone(), self.torn.clone()?))
-    }
-
-    /// Opens the journal for appending, dropping what is torn.
-    ///
-    /// # Errors
-    /// [`JournalError`].
-    pub fn open(self) -> Result<Journal, JournalError> {
-        self.open_with(segment_bytes())
-    }
-
-    fn open_with(self, segment_bytes: u64) -> Result<Journal, JournalError> {
-        let Survey { folder, incarnation, segments, unborn, newest, length, earlier_bytes, torn } =
-            self;
-        let io = |action| {
-            let path = folder.clone();
-            move |source| JournalError::Io { path, action, source }
-        };
-        fs::create_dir_all(&folder).map_err(io("creating"))?;
-        sync_parent(&folder).map_err(io("syncing"))?;
-        if let Some(path) = unborn {
-            fs::remove_file(&path).map_err(io("removing an empty segment"))?;
-            sync_parent(&path).map_err(io("syncing"))?;
-        }
-        let (file, length) = match segments.last() {
-            Some((_, path)) => {
-                (OpenOptions::new().append(true).open(path).map_err(io("opening"))?, length)
-            }
-            None => {
-                (segment::begin(&folder, Epoch(newest.0 + 1), incarnation)?, SEGMENT_HEADER as u64)
-            }
-        };
-        let dropping = io("dropping the torn tail");
-        let record = Vec::new();
-        let mut journal = Journal {
-            folder,
-            incarnation,
-            file,
-            length,
-            newest,
-            earlier_bytes,
-            segment_bytes,
-            record,
-        };
-        if torn.is_some() {
-            journal.take_back().map_err(dropping)?;
-        }
-        // Who wrote the last records may have been killed before it synced them, or the name of their
-        // segment: they are about to be shown, so they must not be lost any more.
-        journal.sync()?;
-        File::open(&journal.folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|source| journal.io("syncing", source))?;
-        Ok(journal)
-    }
 }
 
 impl Journal {

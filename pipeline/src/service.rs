@@ -3,7 +3,9 @@
 //! Threads: ingest (journal), engine, history writer, snapshot writer, lookups, and the workers. A fault in
 //! one of them stops the service with that fault; what was acknowledged is durable.
 
-use std::sync::mpsc::{self, Receiver};
+mod applied;
+
+use std::sync::mpsc;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -16,16 +18,15 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use crate::engine::{Base, Engine, EngineError};
-use crate::failpoint;
+use crate::engine::{Base, EngineError};
 use crate::folder::DataFolder;
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
 use crate::ingest::clock::{Clock, MachineClocks, WallClock};
-use crate::ingest::{self, Backfill, Digests, Handed, InFlight, IngestError, Journaled};
+use crate::ingest::{self, Backfill, Digests, InFlight, IngestError};
 use crate::lookup;
 use crate::recovery::{self, RecoveryError};
-use crate::snapshot;
+use applied::{After, run_engine};
 
 /// Live changes that may wait; beyond it a caller is told to try again later.
 const LIVE_QUEUE: usize = 4_096;
@@ -35,8 +36,6 @@ const BACKFILL_QUEUE: usize = 1_024;
 const TICK_QUEUE: usize = 2;
 /// Lookups that may wait.
 const LOOKUP_QUEUE: usize = 1_024;
-/// Journal bytes after which a snapshot is taken: bounds the time of a start.
-const SNAPSHOT_BYTES: u64 = 64 << 20;
 
 /// How a service is to run.
 #[derive(Clone, Copy, Debug)]
@@ -236,79 +235,6 @@ impl Service {
         info!(epoch = base.epoch.0, "stopped");
         Ok((base, folder))
     }
-}
-
-/// What the engine thread does with an applied tick.
-struct After {
-    in_flight: InFlight,
-    digests: Digests,
-    snapshots: std::path::PathBuf,
-    read_model: Arc<ReadModel>,
-}
-
-fn run_engine(
-    mut engine: Engine,
-    journaled: &Receiver<Handed>,
-    after: &After,
-) -> Result<Base, ServiceError> {
-    let snapshot_bytes = failpoint::bytes("SMARTPULSE_TEST_SNAPSHOT_BYTES", SNAPSHOT_BYTES);
-    let mut snapshot_at: Option<u64> = None;
-    let mut last_snapshot = engine.base().epoch;
-    let mut writing: Option<JoinHandle<()>> = None;
-    while let Ok(handed) = journaled.recv() {
-        let Journaled { tick, callers, journal_bytes } = match handed {
-            Handed::Tick(tick) => tick,
-            Handed::Flush(done) => {
-                // Who asked may have gone away.
-                let _ = done.send(());
-                continue;
-            }
-        };
-        let applied = engine.apply(&tick, !callers.is_empty(), journal_bytes)?;
-        after
-            .digests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((applied.epoch, applied.digest));
-        for ((caller, idempotency), reply) in callers.into_iter().zip(applied.replies) {
-            let waiting = idempotency.and_then(|key| {
-                after.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.scope)
-            });
-            for also in waiting.into_iter().flat_map(|(_, waiting)| waiting) {
-                let _ = also.send(Ok(reply.clone()));
-            }
-            // A caller that has gone away needs no answer: the change stands.
-            let _ = caller.send(Ok(reply));
-        }
-        let begun = *snapshot_at.get_or_insert(journal_bytes);
-        let idle = writing.as_ref().is_none_or(JoinHandle::is_finished);
-        if idle && journal_bytes > begun + snapshot_bytes {
-            snapshot_at = Some(journal_bytes);
-            last_snapshot = applied.epoch;
-            let (base, published) = (engine.base(), after.read_model.snapshot());
-            let (archive, folder) = (engine.archive().clone(), after.snapshots.clone());
-            writing = Some(thread::spawn(move || {
-                // A snapshot that cannot be written costs time at the next start, nothing else.
-                if archive.persist()
-                    && let Err(problem) = snapshot::write(&folder, base, &published)
-                {
-                    error!(%problem, "no snapshot was written");
-                }
-            }));
-        }
-    }
-    if let Some(writing) = writing {
-        writing.join().map_err(|_| ServiceError::Panicked)?;
-    }
-    let base = engine.base();
-    if base.epoch > last_snapshot
-        && engine.archive().persist()
-        && let Err(problem) =
-            snapshot::write(&after.snapshots, base.clone(), &after.read_model.snapshot())
-    {
-        error!(%problem, "no snapshot was written: the next start takes longer");
-    }
-    Ok(base)
 }
 
 /// Runs a thread's work and says so when it failed or panicked.

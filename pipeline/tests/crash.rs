@@ -80,3 +80,9 @@ fn a_journal_that_does_not_sync_is_caught() {
         Ok(())
     });
 }
+
+#[test]
+fn a_history_store_beyond_recovery_is_made_anew() {
+    let test = "a_history_store_beyond_recovery_is_made_anew";
+    each_seed(test, 51..52, saves::damaged_store);
+}

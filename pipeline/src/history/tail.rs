@@ -9,24 +9,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::time::Instant;
 use uuid::Uuid;
 
+use super::backlog::{Backlog, Writing};
 use super::codec::{BatchRecord, StoredRevision};
 use super::shelf::Shelf;
+use super::writer::write_behind;
 use super::{EpochHistory, History, HistoryError};
 use smartpulse_serve::command::Reply;
-use tracing::{info, warn};
 
-/// Epochs that may wait to be written: enough to ride out a stall of the store, and bounded in memory by
-/// the size of a tick.
+/// Epochs that may wait to be written, however few values they hold: enough to ride out a stall of the store.
 const QUEUE_EPOCHS: usize = 256;
-/// How often a full disk is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Store and tail as one.
 #[derive(Clone)]
@@ -35,20 +32,21 @@ pub struct Archive {
     waiting: Waiting,
     queue: SyncSender<Order>,
     signs: Arc<Signs>,
+    backlog: Arc<Backlog>,
 }
 
-type Waiting = Arc<RwLock<BTreeMap<Epoch, Arc<EpochHistory>>>>;
+pub(super) type Waiting = Arc<RwLock<BTreeMap<Epoch, Arc<EpochHistory>>>>;
 
 /// What the writer and its users tell each other.
 #[derive(Default)]
-struct Signs {
+pub(super) struct Signs {
     /// The writer waits for room on the disk.
-    waits_for_room: AtomicBool,
+    pub(super) waits_for_room: AtomicBool,
     /// The writer shall end rather than wait.
-    hurries: AtomicBool,
+    pub(super) hurries: AtomicBool,
 }
 
-enum Order {
+pub(super) enum Order {
     Write(Arc<EpochHistory>),
     /// Answer when everything ordered before is durable.
     Persist(SyncSender<()>),
@@ -62,14 +60,17 @@ impl Archive {
         let (archive, orders) = Archive::over(store);
         let (shelf, waiting, signs) =
             (Arc::clone(&archive.shelf), Arc::clone(&archive.waiting), Arc::clone(&archive.signs));
-        let writer = thread::spawn(move || write_behind(&shelf, &waiting, &signs, &orders));
+        let writing = Writing(Arc::clone(&archive.backlog));
+        let writer =
+            thread::spawn(move || write_behind(&shelf, &waiting, &signs, &writing, &orders));
         (archive, writer)
     }
 
     fn over(store: History) -> (Archive, Receiver<Order>) {
         let (queue, orders) = mpsc::sync_channel(QUEUE_EPOCHS);
-        let (waiting, signs) = (Waiting::default(), Arc::default());
-        (Archive { shelf: Arc::new(Shelf::new(store)), waiting, queue, signs }, orders)
+        let (shelf, waiting) = (Arc::new(Shelf::new(store)), Waiting::default());
+        let (signs, backlog) = (Arc::default(), Arc::default());
+        (Archive { shelf, waiting, queue, signs, backlog }, orders)
     }
 
     /// An archive that writes nothing: its thread compares every epoch up to `applied` with what `store`
@@ -78,12 +79,13 @@ impl Archive {
     pub fn compare(store: History, applied: Epoch) -> (Archive, JoinHandle<Vec<String>>) {
         let (archive, orders) = Archive::over(store.clone());
         let waiting = Arc::clone(&archive.waiting);
+        let writing = Writing(Arc::clone(&archive.backlog));
         let comparer = thread::spawn(move || {
             let mut differences = Vec::new();
             while let Ok(order) = orders.recv() {
-                if let Order::Write(epoch) = order
-                    && epoch.epoch <= applied
-                {
+                let Order::Write(epoch) = order else { continue };
+                writing.0.leave(values(&epoch));
+                if epoch.epoch <= applied {
                     let compared = store.differences(&epoch);
                     differences
                         .extend(compared.unwrap_or_else(|problem| vec![problem.to_string()]));
@@ -109,6 +111,7 @@ impl Archive {
     /// Hands a closed epoch over; waits when the writer is far behind. False when the writer has failed.
     #[must_use]
     pub fn push(&self, epoch: EpochHistory) -> bool {
+        self.backlog.enter(values(&epoch));
         let epoch = Arc::new(epoch);
         let mut waiting = self.waiting.write().unwrap_or_else(PoisonError::into_inner);
         waiting.insert(epoch.epoch, Arc::clone(&epoch));
@@ -254,50 +257,7 @@ impl Archive {
     }
 }
 
-fn write_behind(
-    shelf: &Shelf,
-    waiting: &Waiting,
-    signs: &Signs,
-    orders: &Receiver<Order>,
-) -> Result<(), HistoryError> {
-    while let Ok(order) = orders.recv() {
-        match order {
-            Order::Write(epoch) => {
-                write_when_there_is_room(shelf, &epoch, signs)?;
-                waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&epoch.epoch);
-            }
-            Order::Persist(done) => {
-                shelf.read(History::persist)?;
-                // Nobody waits any more when this fails.
-                let _ = done.send(());
-            }
-        }
-    }
-    shelf.read(History::persist)
-}
-
-fn write_when_there_is_room(
-    shelf: &Shelf,
-    epoch: &EpochHistory,
-    signs: &Signs,
-) -> Result<(), HistoryError> {
-    let mut written = shelf.read(|store| store.write(epoch));
-    while written.as_ref().is_err_and(|problem| shelf.lacks_room(problem)) {
-        if !signs.waits_for_room.swap(true, Ordering::Relaxed) {
-            warn!(epoch = epoch.epoch.0, "the disk of the history store is full: waiting for room");
-        }
-        if signs.hurries.load(Ordering::Relaxed) {
-            return Err(shelf.full());
-        }
-        thread::sleep(LOOK_AGAIN);
-        if shelf.has_room() {
-            // A store that failed to write takes no more until it is opened again.
-            shelf.reopen()?;
-            written = shelf.read(|store| store.write(epoch));
-        }
-    }
-    if written.is_ok() && signs.waits_for_room.swap(false, Ordering::Relaxed) {
-        info!(epoch = epoch.epoch.0, "the history store goes on");
-    }
-    written
+/// Values of an epoch, by which its size is bounded.
+pub(super) fn values(epoch: &EpochHistory) -> usize {
+    epoch.revisions.iter().map(|(_, stored)| stored.revision.values.len()).sum()
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use smartpulse_operators::change::{Change, RefusedBatch};
 use smartpulse_operators::time::Instant;
 
+use std::fs;
+
 use super::*;
 
 const INCARNATION: Uuid = Uuid::from_u128(7);

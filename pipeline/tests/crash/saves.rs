@@ -1,13 +1,14 @@
 //! Live saves: several writers over HTTP while the service is killed and started again, each time compared
 //! with what it had acknowledged.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -71,6 +72,30 @@ pub(crate) fn one_cut(seed: u64, room: &Path, power: Power) -> Result<()> {
     trial.disk.after_exit()?;
     trial.disk.cut(Luck::None)?;
     trial.during(Death::None, |_, _, _| Ok(()))
+}
+
+/// A history store that cannot be opened is moved aside and made anew from the journal; one is kept.
+pub(crate) fn damaged_store(seed: u64, room: &Path) -> Result<()> {
+    let mut trial = Trial::new(seed, Disk::new(room, Power::Stays)?);
+    trial.finish()?;
+    let data = trial.disk.data();
+    for (number, name) in [(1, "version"), (2, "0.jnl")] {
+        let file = data.join("history").join(name);
+        fs::remove_file(&file)?;
+        // The library refuses an empty version, and panics over a folder where its journal should be.
+        match number {
+            1 => fs::write(&file, "")?,
+            _ => fs::create_dir(&file)?,
+        }
+        trial.finish().with_context(|| format!("without {}", file.display()))?;
+        let mut aside = Vec::new();
+        for entry in fs::read_dir(&data)? {
+            aside.push(entry?.file_name().into_string().unwrap_or_default());
+        }
+        aside.retain(|name| name.starts_with("history.damaged"));
+        ensure!(aside == [format!("history.damaged-{number}")], "moved aside are {aside:?}");
+    }
+    Ok(())
 }
 
 struct Trial {
