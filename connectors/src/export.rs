@@ -5,7 +5,7 @@
 //! order alone: row groups end at fixed counts, nothing holds a time of writing, so the same export again
 //! is the same bytes. Memory is bounded by one row group (`part::Bounds`).
 //!
-//! Reading order: `latest`, `history`, `units`, `batches` (a view each), `slot` (what the first two share),
+//! Reading order: `latest`, `history`, `resolved`, `totals`, `units`, `batches` (a view each), `slot` (what some share),
 //! `partition` and `view` (rows on their way out), `folder` (nobody sees half), `part` (the files,
 //! which the Parquet library encodes).
 
@@ -23,7 +23,9 @@ pub(crate) mod history;
 pub(crate) mod latest;
 mod part;
 mod partition;
+pub(crate) mod resolved;
 mod slot;
+pub(crate) mod totals;
 pub(crate) mod units;
 mod view;
 

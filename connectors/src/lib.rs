@@ -25,5 +25,7 @@ mod export;
 pub use export::batches::{BatchExport, BatchRow, export_batches};
 pub use export::history::{HistoryExport, HistoryRow};
 pub use export::latest::{LatestExport, LatestRow};
+pub use export::resolved::{ResolvedExport, ResolvedRow};
+pub use export::totals::{TotalRow, TotalsExport};
 pub use export::units::export_units;
 pub use export::{ExportError, ExportStamp};

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use smartpulse_operators::change::Change;
 
 use crate::eia_vintages::EiaVintages;
+use crate::eia930::Eia930;
+use crate::elexon_pn::ElexonPn;
 use crate::error::SourceError;
+use crate::fleet::FleetStream;
 use crate::long_format::LongFormat;
+use crate::rts_gmlc::RtsGmlc;
 
 /// Remarks kept of a source; the counts of what was refused are complete, these are for the reader.
 pub(crate) const REMARK_LIMIT: usize = 100;
@@ -22,6 +26,10 @@ pub struct Changes {
 enum Opened {
     LongFormat(Box<LongFormat>),
     EiaVintages(Box<EiaVintages>),
+    Eia930(Box<Eia930>),
+    ElexonPn(Box<ElexonPn>),
+    RtsGmlc(Box<RtsGmlc>),
+    Fleet(Box<FleetStream>),
 }
 
 /// How far a source has been read and handed on.
@@ -58,6 +66,22 @@ impl Changes {
         Changes { source: Opened::EiaVintages(Box::new(source)), failed: false }
     }
 
+    pub(crate) fn from_eia930(source: Eia930) -> Changes {
+        Changes { source: Opened::Eia930(Box::new(source)), failed: false }
+    }
+
+    pub(crate) fn from_elexon_pn(source: ElexonPn) -> Changes {
+        Changes { source: Opened::ElexonPn(Box::new(source)), failed: false }
+    }
+
+    pub(crate) fn from_rts_gmlc(source: RtsGmlc) -> Changes {
+        Changes { source: Opened::RtsGmlc(Box::new(source)), failed: false }
+    }
+
+    pub(crate) fn from_fleet(source: FleetStream) -> Changes {
+        Changes { source: Opened::Fleet(Box::new(source)), failed: false }
+    }
+
     /// How far the source is.
     #[must_use]
     pub fn progress(&self) -> Progress {
@@ -71,6 +95,10 @@ impl Changes {
         match &self.source {
             Opened::LongFormat(source) => source.meter(),
             Opened::EiaVintages(source) => source.meter(),
+            Opened::Eia930(source) => source.meter(),
+            Opened::ElexonPn(source) => source.meter(),
+            Opened::RtsGmlc(source) => source.meter(),
+            Opened::Fleet(source) => source.meter(),
         }
     }
 
@@ -79,7 +107,10 @@ impl Changes {
     pub fn remarks(&self) -> &[Remark] {
         match &self.source {
             Opened::LongFormat(source) => source.remarks(),
-            Opened::EiaVintages(_) => &[],
+            Opened::ElexonPn(source) => source.remarks(),
+            Opened::EiaVintages(_) | Opened::Eia930(_) | Opened::RtsGmlc(_) | Opened::Fleet(_) => {
+                &[]
+            }
         }
     }
 }
@@ -94,6 +125,10 @@ impl Iterator for Changes {
         let next = match &mut self.source {
             Opened::LongFormat(source) => source.next_change(),
             Opened::EiaVintages(source) => source.next_change(),
+            Opened::Eia930(source) => source.next_change(),
+            Opened::ElexonPn(source) => source.next_change(),
+            Opened::RtsGmlc(source) => source.next_change(),
+            Opened::Fleet(source) => source.next_change(),
         };
         self.failed = next.is_err();
         next.transpose()

@@ -7,19 +7,18 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use smartpulse_operators::batch::{Batch, Sequence};
-use smartpulse_operators::change::{Change, Save};
+use smartpulse_operators::change::Change;
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_operators::quantity::Measure;
 use smartpulse_operators::series::{Kind, Provider};
 use smartpulse_operators::time::{CivilTime, Instant, Period, Zone};
-use smartpulse_operators::unit::{Unit, UnitType};
+use smartpulse_operators::unit::Unit;
 
 use crate::ReplayRules;
-use crate::batch_id;
 use crate::changes::Meter;
 use crate::error::SourceError;
 use crate::master;
+use crate::published::{Publication, plant};
 use crate::slots::{self, Reading, Refusals, SlotValue, ValueRules};
 use crate::table::{Cell, Table, listed};
 
@@ -158,37 +157,27 @@ impl EiaVintages {
         let save = self.save(&file)?;
         self.done += file.bytes;
         self.meter.set_done(self.done);
-        Ok(Some(Change::Save(save)))
+        Ok(Some(save))
     }
 
     fn code(&self, unit: Unit) -> &str {
         &self.codes[unit.unit_no as usize - 1]
     }
 
-    fn save(&self, file: &VintageFile) -> Result<Save, SourceError> {
-        let key = format!("{}/{}", file.release.year, self.code(file.unit));
+    fn save(&self, file: &VintageFile) -> Result<Change, SourceError> {
         let mut refusals = Refusals::default();
         let mut entries = Vec::new();
         for (kind, mut slots) in self.read(file, &mut refusals)? {
             entries.extend(slots::entries(kind, &mut slots, &mut refusals));
         }
-        Ok(Save {
-            batch: Batch {
-                id: batch_id::named(&key),
-                sequence: Sequence(0),
-                recorded: file.release.queried,
-                valid_after: file.release.queried,
-                provider: self.provider.clone(),
-                user: None,
-                note: None,
-                source_batch: Some(key),
-                skips_existing_check: self.rules.skips_existing_check,
-            },
-            checks: self.rules.checks,
-            path: None,
+        let publication = Publication {
+            key: format!("{}/{}", file.release.year, self.code(file.unit)),
+            provider: self.provider.clone(),
+            issued: file.release.queried,
             entries,
-            refused: refusals.into_counts(),
-        })
+            refusals,
+        };
+        Ok(publication.into_change(&self.rules))
     }
 
     /// The values of a file by kind; those of an unreadable stamp are only counted.
@@ -231,14 +220,8 @@ impl EiaVintages {
         if NOTHING_REPORTED.contains(&text.trim()) {
             return Reading::WITHDRAWN;
         }
-        let rules =
-            ValueRules { round_digits: self.rules.round_digits, bound: self.rules.value_bound };
-        rules.read(&text, Measure::MegaWatt, self.period)
+        ValueRules::of(&self.rules).read(&text, Measure::MegaWatt, self.period)
     }
-}
-
-fn plant(rank: usize) -> Unit {
-    Unit { unit_type: UnitType::PowerPlant, unit_no: rank as u64 }
 }
 
 /// The codes of a release in byte order.

@@ -52,6 +52,14 @@ pub enum SourceError {
         /// The rule it breaks.
         rule: String,
     },
+    /// A file or folder cannot be written.
+    #[error("{}: cannot be written", file.display())]
+    Unwritten {
+        /// The file or folder.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The external sort failed on its own files.
     #[error("{}: cannot sort on this disk", dir.display())]
     Spill {

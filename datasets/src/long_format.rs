@@ -155,8 +155,7 @@ impl LongFormat {
 
     /// Reads the rows of all files, up to the first fault.
     fn gather(&mut self, gatherer: &mut Gatherer) -> Result<Parts, SourceError> {
-        let values =
-            ValueRules { round_digits: self.rules.round_digits, bound: self.rules.value_bound };
+        let values = ValueRules::of(&self.rules);
         let mut reader = RowReader::new(&self.rules.allowed_periods, values);
         let mut parts = Parts::default();
         let mut number = 0;

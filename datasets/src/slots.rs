@@ -14,6 +14,8 @@ use smartpulse_operators::series::Kind;
 use smartpulse_operators::time::{Instant, Period};
 use smartpulse_operators::unit::Unit;
 
+use crate::ReplayRules;
+
 /// What the value cell of a slot says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reading {
@@ -42,6 +44,11 @@ pub(crate) struct ValueRules {
 }
 
 impl ValueRules {
+    /// The part of a replay's rules that is about numbers.
+    pub(crate) fn of(rules: &ReplayRules) -> ValueRules {
+        ValueRules { round_digits: rules.round_digits, bound: rules.value_bound }
+    }
+
     /// Reads decimal text: rounded in the unit given where asked, converted, held against the bound.
     pub(crate) fn read(&self, text: &str, measure: Measure, period: Period) -> Reading {
         let quantity = Decimal::parse(text).and_then(|number| {
@@ -62,7 +69,7 @@ impl Reading {
 }
 
 /// Values refused before a change exists, by reason.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Refusals(BTreeMap<Outcome, u64>);
 
 impl Refusals {
@@ -70,6 +77,10 @@ impl Refusals {
         if values > 0 {
             *self.0.entry(outcome).or_default() += values;
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The counts in the order of the checks.

@@ -102,6 +102,11 @@ impl Table {
         Ok(Table { file: file.to_owned(), format, columns, row: 0 })
     }
 
+    /// The names of the columns in lower case, in the order of the file.
+    pub(crate) fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
     /// The place of column `name`, if the table has it.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)

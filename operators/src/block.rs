@@ -182,6 +182,15 @@ pub fn narrow_into(state: &DayState, values: &mut [i32], ranks: &mut [u8]) {
     }
 }
 
+/// `value` in 32 bits, where it fits.
+#[must_use]
+pub fn narrow(value: i64) -> Option<i32> {
+    match value {
+        NULL => Some(NARROW_NULL),
+        value => (value.abs() < NARROW_BOUND).then_some(value as i32),
+    }
+}
+
 /// The value a narrow one stands for.
 #[must_use]
 pub fn widen(narrow: i32) -> i64 {

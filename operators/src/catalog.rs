@@ -1,39 +1,41 @@
-//! Numbers for series: dense ids in the order in which the journal first names them, so that the same
-//! journal gives the same ids.
+//! Numbers for series and their subjects: dense ids in the order in which the journal first names them, so
+//! that the same journal gives the same ids.
 
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use crate::series::{Series, SeriesId};
+use crate::series::{Kind, Provider, Series, SeriesId, Subject, SubjectId};
+use crate::unit::Unit;
 
 /// Every series ever named in a data folder.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     series: Vec<Arc<Series>>,
     ids: HashMap<Arc<Series>, SeriesId, FixedState>,
+    /// By series id.
+    subjects: Vec<Arc<Subject>>,
+    by_name: HashMap<(Kind, Unit, Provider), Arc<Subject>, FixedState>,
 }
 
 impl Catalog {
     /// A catalog of `series` with ids 0, 1, ….
     #[must_use]
-    pub fn from_series(series: Vec<Arc<Series>>) -> Catalog {
-        let ids =
-            series.iter().zip(0..).map(|(known, id)| (Arc::clone(known), SeriesId(id))).collect();
-        Catalog { series, ids }
+    pub fn from_series(series: &[Arc<Series>]) -> Catalog {
+        let mut catalog = Catalog::default();
+        for known in series {
+            catalog.add(Arc::clone(known));
+        }
+        catalog
     }
 
     /// The id of `series`, given now if it has none.
     pub fn id(&mut self, series: &Series) -> SeriesId {
-        if let Some(id) = self.ids.get(series) {
-            return *id;
+        match self.ids.get(series) {
+            Some(id) => *id,
+            None => self.add(Arc::new(series.clone())),
         }
-        let id = SeriesId(self.series.len() as u32);
-        let shared = Arc::new(series.clone());
-        self.series.push(Arc::clone(&shared));
-        self.ids.insert(shared, id);
-        id
     }
 
     /// The series of that id.
@@ -42,9 +44,29 @@ impl Catalog {
         &self.series[id.0 as usize]
     }
 
+    /// The subject of the series of that id.
+    #[must_use]
+    pub fn subject(&self, id: SeriesId) -> &Arc<Subject> {
+        &self.subjects[id.0 as usize]
+    }
+
     /// All series in order of their ids.
     #[must_use]
     pub fn all(&self) -> &[Arc<Series>] {
         &self.series
+    }
+
+    fn add(&mut self, series: Arc<Series>) -> SeriesId {
+        let id = SeriesId(self.series.len() as u32);
+        let Series { kind, unit, provider, .. } = &*series;
+        let number = SubjectId(self.by_name.len() as u32);
+        let subject = self.by_name.entry((*kind, *unit, provider.clone())).or_insert_with(|| {
+            let (kind, unit, provider) = (*kind, *unit, provider.clone());
+            Arc::new(Subject { id: number, kind, unit, provider })
+        });
+        self.subjects.push(Arc::clone(subject));
+        self.ids.insert(Arc::clone(&series), id);
+        self.series.push(series);
+        id
     }
 }

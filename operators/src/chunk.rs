@@ -13,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::change::{Change, Checks, Entry, Save, Tick};
 use crate::outcome::Outcome;
 use crate::quantity::ABSENT;
-use crate::series::{Kind, Provider, Series, SeriesId};
+use crate::series::{Kind, Provider, Series, SeriesId, Subject};
 use crate::time::{Day, Instant, Period};
 use crate::unit::Unit;
 
@@ -27,6 +27,8 @@ pub struct Chunk {
     pub clock: Instant,
     /// Statements on units, each before the piece of that index.
     pub statements: Vec<(usize, Arc<Change>)>,
+    /// Series that this worker has not met before, with their subjects.
+    pub named: Vec<(SeriesId, Arc<Subject>)>,
     /// The saves the pieces belong to.
     pub saves: Vec<SaveContext>,
     /// The pieces, in journal order.
@@ -153,6 +155,7 @@ impl Chunk {
         Chunk {
             clock,
             statements: Vec::new(),
+            named: Vec::new(),
             saves: Vec::new(),
             pieces: Vec::new(),
             values: Vec::new(),
@@ -192,9 +195,15 @@ impl Chunk {
 /// The worker that holds all series of `unit`.
 #[must_use]
 pub fn worker_of(unit: Unit, workers: usize) -> usize {
-    // A multiplicative hash of our own: which worker holds a unit must not depend on a library's version.
+    (unit_hash(unit) % workers as u64) as usize
+}
+
+/// The hash by which units are spread. It is ours: which worker holds a unit must not depend on a library's
+/// version. The dataflow's exchange takes it modulo the workers, as [`worker_of`] does.
+#[must_use]
+pub fn unit_hash(unit: Unit) -> u64 {
     let mixed = unit.unit_no.wrapping_mul(4).wrapping_add(unit.unit_type as u64);
-    (mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % workers
+    mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
 fn cut_save(save: &Save, catalog: &mut Catalog, chunks: &mut [Chunk]) {
@@ -228,7 +237,11 @@ fn cut_entry(
     chunk: &mut Chunk,
 ) {
     let Entry { kind, unit, period, conform_upper_limit, .. } = *entry;
+    let known = catalog.all().len();
     let series = catalog.id(&Series { kind, unit, provider: provider.clone(), period });
+    if series.0 as usize == known {
+        chunk.named.push((series, Arc::clone(catalog.subject(series))));
+    }
     let save = chunk.saves.len() as u32 - 1;
     entry.curve.for_each_day(period, |day, first, values| {
         chunk.pieces.push(Piece {

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::block::{DayBlock, DayState, Packed};
+use crate::block::{DayBlock, DayState, Packed, widen};
 use crate::chunk::{Revision, SeriesDay};
+use crate::quantity::NULL;
+use crate::series::Subject;
+use crate::time::Day;
 
 /// The changed series days of one tick on one worker, in order of first touch.
 #[derive(Clone, Debug, Default)]
 pub struct Deltas {
     rows: Vec<DeltaRow>,
+    /// Unchanged days of changed subjects: series of another period on the same day.
+    siblings: Vec<SiblingRow>,
     /// Values and ranks of all rows: `slots` values, then winners, then rows shown, narrow rows in the
     /// first pair of arrays, wide ones in the second.
     narrow: (Vec<i32>, Vec<u8>),
@@ -20,10 +25,46 @@ pub struct Deltas {
 #[derive(Clone, Debug)]
 struct DeltaRow {
     series_day: SeriesDay,
+    subject: Arc<Subject>,
+    /// The subject has no other series.
+    is_alone: bool,
     slots: u16,
     old: Image,
     new: Image,
     pending: Box<[Revision]>,
+}
+
+#[derive(Clone, Debug)]
+struct SiblingRow {
+    day: Day,
+    subject: Arc<Subject>,
+    slots: u16,
+    image: Image,
+}
+
+/// What a series contributes to the day of its subject, before and after.
+pub struct Part {
+    /// The subject.
+    pub subject: Arc<Subject>,
+    /// The day.
+    pub day: Day,
+    /// The subject has no other series.
+    pub is_alone: bool,
+    /// Before.
+    pub old: DayState,
+    /// After.
+    pub new: DayState,
+}
+
+/// A touched series day: which, of what, and whether its subject has no other series.
+#[derive(Clone, Debug)]
+pub struct TouchedDay {
+    /// Which.
+    pub series_day: SeriesDay,
+    /// Of what.
+    pub subject: Arc<Subject>,
+    /// The subject has no other series.
+    pub is_alone: bool,
 }
 
 /// Where one state of a day lies in the chunk.
@@ -38,13 +79,38 @@ impl Deltas {
     /// Adds the change of a series day from `old` to `new`.
     pub fn push(
         &mut self,
-        series_day: SeriesDay,
+        touched: TouchedDay,
         old: &DayState,
         new: &DayState,
         pending: &[Revision],
     ) {
         let (old, new, slots) = (self.image(old), self.image(new), new.values.len() as u16);
-        self.rows.push(DeltaRow { series_day, slots, old, new, pending: pending.into() });
+        let TouchedDay { series_day, subject, is_alone } = touched;
+        let pending = pending.into();
+        self.rows.push(DeltaRow { series_day, subject, is_alone, slots, old, new, pending });
+    }
+
+    /// Adds a day that did not change, of a series whose subject did.
+    pub fn push_sibling(&mut self, day: Day, subject: Arc<Subject>, state: &DayState) {
+        let (image, slots) = (self.image(state), state.values.len() as u16);
+        self.siblings.push(SiblingRow { day, subject, slots, image });
+    }
+
+    /// All series of each changed subject on the changed days.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        let changed = self.rows.iter().map(|row| Part {
+            subject: Arc::clone(&row.subject),
+            day: row.series_day.1,
+            is_alone: row.is_alone,
+            old: self.state(row.old, row.slots.into()),
+            new: self.state(row.new, row.slots.into()),
+        });
+        let unchanged = self.siblings.iter().map(|row| {
+            let state = self.state(row.image, row.slots.into());
+            let (subject, day) = (Arc::clone(&row.subject), row.day);
+            Part { subject, day, is_alone: false, old: state.clone(), new: state }
+        });
+        changed.chain(unchanged)
     }
 
     /// Number of changed series days.
@@ -101,6 +167,26 @@ impl Deltas {
             wide_ranks.extend(ranks);
             Image { is_narrow, offset, batches }
         }
+    }
+
+    fn state(&self, image: Image, slots: usize) -> DayState {
+        let start = image.offset as usize;
+        let (values, ranks) = (start..start + slots, 2 * start..2 * start + slots);
+        let (from, to) = (image.batches.0 as usize, image.batches.1 as usize);
+        let mut state =
+            DayState { batches: self.batches[from..to].to_vec(), ..DayState::default() };
+        if from == to {
+            // Nothing covers the day; its values say so.
+            state.values.resize(slots, NULL);
+            state.winners.resize(slots, 0);
+        } else if image.is_narrow {
+            state.values.extend(self.narrow.0[values].iter().map(|value| widen(*value)));
+            state.winners.extend(self.narrow.1[ranks].iter().map(|rank| u16::from(*rank)));
+        } else {
+            state.values.extend_from_slice(&self.wide.0[values]);
+            state.winners.extend_from_slice(&self.wide.1[ranks]);
+        }
+        state
     }
 
     fn packed(&self, image: Image, slots: usize) -> Packed {

@@ -14,12 +14,13 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::batch::Batch;
-use crate::block::{DayBlock, DayState, existing, winner_before};
+use crate::block::{DayBlock, DayState, existing};
 use crate::chunk::{Chunk, Piece, Revision, SeriesDay, WithdrawalWork, worker_of};
-use crate::delta::Deltas;
+use crate::delta::{Deltas, TouchedDay};
+use crate::late::{decide_by_history, insert_in_order, stored_revision};
 use crate::outcome::Outcome;
-use crate::quantity::{ABSENT, NULL};
+use crate::quantity::ABSENT;
+use crate::series::{SeriesId, Subject, SubjectId};
 use crate::time::Instant;
 
 /// A decided tick of one worker: the chunk with every outcome, and what it changed.
@@ -45,22 +46,37 @@ pub struct Share {
 pub fn latest<'s>(
     chunks: Stream<'s, u64, Vec<Chunk>>,
     share: Share,
-    restored: Vec<(SeriesDay, Arc<DayBlock>)>,
-) -> Stream<'s, u64, Vec<Decided>> {
+    restored: &[RestoredDay],
+) -> Stream<'s, u64, Vec<Arc<Decided>>> {
     let mut latest = Latest { share, ..Latest::default() };
-    for (series_day, block) in restored {
-        latest.restore(series_day, &block);
+    for day in restored {
+        latest.restore(day);
     }
-    chunks.unary::<CapacityContainerBuilder<Vec<Decided>>, _, _, _>(Pipeline, "latest", |_, _| {
-        move |input, output| {
-            input.for_each_stamp(|capability, data| {
-                let mut session = output.session(&capability);
-                for chunk in data.flat_map(|chunks| chunks.drain(..)) {
-                    session.give(latest.decide(chunk));
-                }
-            });
-        }
-    })
+    chunks.unary::<CapacityContainerBuilder<Vec<Arc<Decided>>>, _, _, _>(
+        Pipeline,
+        "latest",
+        |_, _| {
+            move |input, output| {
+                input.for_each_stamp(|capability, data| {
+                    let mut session = output.session(&capability);
+                    for chunk in data.flat_map(|chunks| chunks.drain(..)) {
+                        session.give(Arc::new(latest.decide(chunk)));
+                    }
+                });
+            }
+        },
+    )
+}
+
+/// A live series day that a snapshot holds.
+#[derive(Clone, Debug)]
+pub struct RestoredDay {
+    /// Which.
+    pub series_day: SeriesDay,
+    /// Of what.
+    pub subject: Arc<Subject>,
+    /// Its state.
+    pub block: Arc<DayBlock>,
 }
 
 impl Default for Share {
@@ -76,6 +92,9 @@ struct Latest {
     /// One slab for each number of slots a day.
     slabs: Vec<crate::slab::Slab>,
     rows: HashMap<SeriesDay, RowName, FixedState>,
+    subjects: HashMap<SeriesId, Arc<Subject>, FixedState>,
+    /// Series of each subject, one a period.
+    periods: HashMap<SubjectId, Vec<SeriesId>, FixedState>,
     /// Series days with a revision that starts to count at that instant.
     timers: BTreeMap<Instant, BTreeSet<SeriesDay>>,
     /// Working copy, kept for its memory.
@@ -93,6 +112,9 @@ type Touched = Vec<(SeriesDay, RowName, DayState)>;
 
 impl Latest {
     fn decide(&mut self, mut chunk: Chunk) -> Decided {
+        for (series, subject) in std::mem::take(&mut chunk.named) {
+            self.name(series, subject);
+        }
         let mut touched = Touched::new();
         let mut seen = HashMap::with_hasher(FixedState::default());
         self.activate(chunk.clock, &mut touched, &mut seen);
@@ -119,15 +141,25 @@ impl Latest {
             self.withdraw(&work, chunk.clock, &mut touched, &mut seen);
             chunk.withdrawal = Some(work);
         }
-        let deltas = self.deltas(touched);
+        let deltas = self.deltas(touched, &seen);
         Decided { chunk, deltas }
     }
 
-    fn restore(&mut self, series_day: SeriesDay, block: &DayBlock) {
+    fn restore(&mut self, restored: &RestoredDay) {
+        let RestoredDay { series_day, subject, block } = restored;
+        let series_day = *series_day;
+        self.name(series_day.0, Arc::clone(subject));
         let name = self.row(series_day, block.packed.slots());
         block.load(&mut self.state);
         self.slabs[name.slab].store(name.row, &self.state);
         self.set_pending(series_day, name, block.pending.to_vec());
+    }
+
+    fn name(&mut self, series: SeriesId, subject: Arc<Subject>) {
+        let id = subject.id;
+        if self.subjects.insert(series, subject).is_none() {
+            self.periods.entry(id).or_default().push(series);
+        }
     }
 
     /// Versions whose time has come win, in the order in which they begin to count.
@@ -264,13 +296,26 @@ impl Latest {
         name
     }
 
-    fn deltas(&mut self, touched: Touched) -> Deltas {
+    fn deltas(&mut self, touched: Touched, seen: &Seen) -> Deltas {
         let mut deltas = Deltas::default();
+        let mut siblings: BTreeSet<SeriesDay> = BTreeSet::new();
         for (series_day, name, before) in touched {
+            let subject = Arc::clone(&self.subjects[&series_day.0]);
+            let periods = &self.periods[&subject.id];
+            let day = series_day.1;
+            let others = periods.iter().map(|series| (*series, day));
+            siblings.extend(others.filter(|other| !seen.contains_key(other)));
+            let touched = TouchedDay { series_day, subject, is_alone: periods.len() == 1 };
             let slab = &self.slabs[name.slab];
             slab.load(name.row, &mut self.state);
             // A day may also have changed in what waits only, so every touched day is handed on.
-            deltas.push(series_day, &before, &self.state, slab.pending(name.row));
+            deltas.push(touched, &before, &self.state, slab.pending(name.row));
+        }
+        for (series, day) in siblings {
+            if let Some(name) = self.rows.get(&(series, day)) {
+                self.slabs[name.slab].load(name.row, &mut self.state);
+                deltas.push_sibling(day, Arc::clone(&self.subjects[&series]), &self.state);
+            }
         }
         deltas
     }
@@ -279,56 +324,9 @@ impl Latest {
 /// Days already in [`Touched`].
 type Seen = HashMap<SeriesDay, (), FixedState>;
 
-/// Decides a piece against the history of its day and adds it there.
-fn decide_by_history(
-    piece: &Piece,
-    batch: &Arc<Batch>,
-    values: &[i64],
-    outcomes: &mut [Outcome],
-    history: &mut Vec<Revision>,
-) {
-    for ((slot, value), outcome) in (usize::from(piece.first)..).zip(values).zip(&mut *outcomes) {
-        if *outcome == Outcome::Open {
-            *outcome = existing(*value, winner_before(history, batch.order(), slot), batch);
-        }
-    }
-    if let Some(revision) = stored_revision(piece, batch, values, outcomes) {
-        insert_in_order(history, revision);
-    }
-}
-
-/// The revision that a decided piece leaves; none when all of it was refused.
-#[must_use]
-pub fn stored_revision(
-    piece: &Piece,
-    batch: &Arc<Batch>,
-    values: &[i64],
-    outcomes: &[Outcome],
-) -> Option<Revision> {
-    let stored =
-        |(value, outcome): (&i64, &Outcome)| if outcome.is_stored() { *value } else { ABSENT };
-    outcomes.iter().any(|outcome| outcome.is_stored()).then(|| Revision {
-        batch: Arc::clone(batch),
-        first: piece.first,
-        values: values.iter().zip(outcomes).map(stored).collect(),
-    })
-}
-
-fn insert_in_order(revisions: &mut Vec<Revision>, revision: Revision) {
-    let order = revision.batch.order();
-    let place = revisions.partition_point(|known| known.batch.order() <= order);
-    revisions.insert(place, revision);
-}
-
 fn open_outcomes(values: &[i64]) -> Vec<Outcome> {
     let open = |value: &i64| if *value == ABSENT { Outcome::Absent } else { Outcome::Open };
     values.iter().map(open).collect()
-}
-
-/// Whether a stored value is a null, for the counts.
-#[must_use]
-pub fn is_null(value: i64) -> bool {
-    value == NULL
 }
 
 #[cfg(test)]

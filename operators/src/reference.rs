@@ -21,6 +21,9 @@ pub struct Reference {
     locks: BTreeMap<u64, Lock>,
     locks_by_unit: BTreeMap<Unit, Vec<u64>>,
     rules: Rules,
+    /// Versions and memberships that a later statement replaced, in order of acceptance: what was known
+    /// before is still asked for.
+    replaced: Vec<Change>,
 }
 
 impl Reference {
@@ -30,7 +33,10 @@ impl Reference {
             Change::Unit(version) => {
                 let versions = self.units.entry(version.unit).or_default();
                 match versions.iter_mut().find(|known| known.valid_from == version.valid_from) {
-                    Some(known) => known.clone_from(version),
+                    Some(known) => {
+                        let before = std::mem::replace(known, version.clone());
+                        self.replaced.push(Change::Unit(before));
+                    }
                     None => versions.push(version.clone()),
                 }
                 versions.sort_by_key(|known| known.valid_from);
@@ -39,7 +45,10 @@ impl Reference {
                 let known = self.memberships.entry(membership.child).or_default();
                 let key = |entry: &Membership| (entry.parent, entry.valid_from);
                 match known.iter_mut().find(|entry| key(entry) == key(membership)) {
-                    Some(entry) => entry.clone_from(membership),
+                    Some(entry) => {
+                        let before = std::mem::replace(entry, membership.clone());
+                        self.replaced.push(Change::Membership(before));
+                    }
                     None => known.push(membership.clone()),
                 }
             }
@@ -69,6 +78,27 @@ impl Reference {
         let locks = self.locks.values().cloned().map(Change::Lock);
         let rules = std::iter::once(Change::Rules(self.rules.clone()));
         units.chain(memberships).chain(properties).chain(locks).chain(rules).collect()
+    }
+
+    /// Versions of units and memberships as known at `known_at` (none: now), in an order of acceptance: of
+    /// one key the last counts.
+    pub fn known_at(&self, known_at: Option<Instant>) -> impl Iterator<Item = Change> + '_ {
+        let units = self.units.values().flatten().cloned().map(Change::Unit);
+        let memberships = self.memberships.values().flatten().cloned().map(Change::Membership);
+        let all = self.replaced.iter().cloned().chain(units).chain(memberships);
+        all.filter(move |change| known_at.is_none_or(|known_at| change.recorded() <= known_at))
+    }
+
+    /// Master data as known at `known_at` (none: now), by unit and `valid_from`.
+    #[must_use]
+    pub fn versions_known_at(&self, known_at: Option<Instant>) -> Vec<UnitVersion> {
+        let mut known: BTreeMap<(Unit, Instant), UnitVersion> = BTreeMap::new();
+        for change in self.known_at(known_at) {
+            if let Change::Unit(version) = change {
+                known.insert((version.unit, version.valid_from), version);
+            }
+        }
+        known.into_values().collect()
     }
 
     /// The rules in force.

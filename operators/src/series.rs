@@ -82,3 +82,20 @@ pub struct Series {
 /// Dense number of a series in a data folder, in the order in which the journal first names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SeriesId(pub u32);
+
+/// Dense number of a [`Subject`], in the order in which the journal first names one of its series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SubjectId(pub u32);
+
+/// What series of different periods have in common: they say the same thing on different grids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its number.
+    pub id: SubjectId,
+    /// Forecast or actual.
+    pub kind: Kind,
+    /// Whose.
+    pub unit: Unit,
+    /// From whom.
+    pub provider: Provider,
+}

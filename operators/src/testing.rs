@@ -10,9 +10,11 @@ pub(crate) mod feeder;
 mod graph;
 mod oracle;
 pub(crate) mod print;
+pub(crate) mod print_totals;
 mod property;
 mod random;
 pub(crate) mod script;
+pub(crate) mod totals;
 mod written;
 
 use std::collections::BTreeMap;

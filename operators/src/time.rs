@@ -76,6 +76,34 @@ impl Period {
         (minutes > 0 && 1_440 % minutes == 0).then_some(Period(minutes))
     }
 
+    /// The finest.
+    pub const MINUTE: Period = Period(1);
+    /// The longest.
+    pub const DAY: Period = Period(1_440);
+
+    /// The period of which a UTC day has that many slots, if there is one.
+    #[must_use]
+    pub fn of_slots(slots: usize) -> Option<Period> {
+        let minutes = 1_440_usize.checked_div(slots)?;
+        (minutes * slots == 1_440).then_some(Period(minutes as u16))
+    }
+
+    /// The longest period whose grid holds every slot start of both.
+    #[must_use]
+    pub fn common(self, other: Period) -> Period {
+        self.cut_at(other.0.into())
+    }
+
+    /// The longest period whose grid holds every slot start of this one and that minute of the day.
+    #[must_use]
+    pub fn cut_at(self, minute: usize) -> Period {
+        let (mut one, mut other) = (usize::from(self.0), minute);
+        while other != 0 {
+            (one, other) = (other, one % other);
+        }
+        Period(one as u16)
+    }
+
     /// Length in minutes.
     #[must_use]
     pub fn minutes(self) -> u16 {

@@ -4,6 +4,7 @@ pub mod check;
 pub mod config;
 pub mod demo;
 pub mod export;
+pub mod generate;
 pub mod progress;
 pub mod replay;
 pub mod serve;
@@ -62,6 +63,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Write a view as Parquet.
     Export(ExportArgs),
+    /// Write a generated fleet as a long-format folder.
+    Generate(GenerateArgs),
     /// Read the journal, compute everything again, and compare with what is stored.
     Check,
     /// Show the effective configuration and where each value came from.
@@ -136,9 +139,25 @@ pub struct ExportArgs {
     /// Only this provider.
     #[arg(long)]
     pub provider: Option<String>,
+    /// Slot length of `resolved` and `totals`; default: the grid of each day.
+    #[arg(long, value_name = "MINUTES", value_parser = parse_period)]
+    pub period: Option<Period>,
+    /// Least coverage of a slot of `resolved` and `totals`, below which it has no value.
+    #[arg(long, value_name = "0..1", default_value = "0", value_parser = parse_completeness)]
+    pub completeness: f64,
 }
 
-use smartpulse_operators::time::Instant;
+/// Options of `generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// `fleet:SEED[:plants=60,days=10,start=2026-03-25]`.
+    pub source: String,
+    /// The folder to write; new or empty.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+use smartpulse_operators::time::{Instant, Period};
 
 /// How fast a replay goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,6 +174,16 @@ fn parse_speed(text: &str) -> Result<Speed, String> {
     }
     let factor = text.parse::<f64>().ok().filter(|factor| *factor > 0.0 && factor.is_finite());
     factor.map(Speed::Factor).ok_or_else(|| "expected `max` or a positive number".to_owned())
+}
+
+fn parse_period(text: &str) -> Result<Period, String> {
+    let period = text.parse().ok().and_then(Period::new);
+    period.ok_or_else(|| "expected minutes that divide a day of 1440".to_owned())
+}
+
+fn parse_completeness(text: &str) -> Result<f64, String> {
+    let completeness = text.parse::<f64>().ok().filter(|least| (0.0..=1.0).contains(least));
+    completeness.ok_or_else(|| "expected a number from 0 to 1".to_owned())
 }
 
 fn parse_instant(text: &str) -> Result<Instant, String> {

@@ -19,8 +19,9 @@ use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::catalog::Catalog;
 use smartpulse_operators::change::{Change, Tick};
 use smartpulse_operators::chunk::{Chunk, Revision, SeriesDay, worker_of};
+use smartpulse_operators::latest::RestoredDay;
 use smartpulse_operators::reference::Reference;
-use smartpulse_operators::series::Series;
+use smartpulse_operators::series::{Series, SeriesId};
 use smartpulse_operators::time::Instant;
 use smartpulse_serve::command::Reply;
 use smartpulse_serve::read_model::{Closed, ReadModel};
@@ -30,7 +31,7 @@ use crate::failpoint::{self, Failpoint};
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
 use crate::tally::Tally;
-use crate::worker::{WorkerStopped, Workers};
+use crate::worker::{Done, WorkerStopped, Workers};
 
 /// The state that only the journal can give back, beside the live series days.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -110,17 +111,18 @@ impl Engine {
         archive: Archive,
         read_model: Arc<ReadModel>,
     ) -> Result<Engine, EngineError> {
-        let catalog = Catalog::from_series(base.series.clone());
+        let catalog = Catalog::from_series(&base.series);
         let mut newest = HashMap::default();
-        let mut shares: Vec<Vec<LiveDay>> = vec![Vec::new(); workers];
+        let mut shares: Vec<Vec<RestoredDay>> = vec![Vec::new(); workers];
         for (series_day, block) in &days {
             let listed = block.batches.last().map(|batch| batch.order());
             let waiting = block.pending.last().map(|revision| revision.batch.order());
             if let Some(order) = listed.max(waiting) {
                 newest.insert(*series_day, order);
             }
-            let unit = catalog.series(series_day.0).unit;
-            shares[worker_of(unit, workers)].push((*series_day, Arc::clone(block)));
+            let subject = Arc::clone(catalog.subject(series_day.0));
+            let share = &mut shares[worker_of(subject.unit, workers)];
+            share.push(RestoredDay { series_day: *series_day, subject, block: Arc::clone(block) });
         }
         let threads = Workers::start(shares, base.epoch)?;
         // The gate learns what is known of units by being told it again.
@@ -132,7 +134,12 @@ impl Engine {
             requests: Vec::new(),
             digests: Vec::new(),
         };
-        threads.decide(base.epoch, Chunk::cut(&told, &mut Catalog::default(), workers))?;
+        let mut chunks = Chunk::cut(&told, &mut Catalog::default(), workers);
+        for (series, id) in catalog.all().iter().zip(0..).map(|(known, id)| (known, SeriesId(id))) {
+            let named = &mut chunks[worker_of(series.unit, workers)].named;
+            named.push((id, Arc::clone(catalog.subject(id))));
+        }
+        let done = threads.decide(base.epoch, chunks)?;
         let mut engine = Engine { base, catalog, newest, workers: threads, archive, read_model };
         let figures = engine.figures(0);
         engine.read_model.publish(Closed {
@@ -140,6 +147,7 @@ impl Engine {
             clock: told.clock,
             new_series: engine.new_series(0),
             blocks: days,
+            totals: done.totals,
             reference: Some(Arc::clone(&engine.base.reference)),
             figures,
         });
@@ -175,7 +183,7 @@ impl Engine {
             self.fetch_histories(chunk)?;
         }
         let withdrawal = self.prepare_withdrawal(tick, &mut chunks)?;
-        let decided = self.workers.decide(tick.epoch, chunks)?;
+        let Done { decided, totals } = self.workers.decide(tick.epoch, chunks)?;
         if decided.iter().any(|one| one.chunk.missing_history.is_some()) {
             return Err(EngineError::MissingHistory(tick.epoch));
         }
@@ -188,6 +196,7 @@ impl Engine {
             clock: tick.clock,
             new_series: self.new_series(known_series),
             blocks: blocks.map(|(series_day, block)| (series_day, Arc::new(block))).collect(),
+            totals,
             reference: closing.changed_reference.then(|| Arc::clone(&self.base.reference)),
             figures: self.figures(journal_bytes),
         };
@@ -250,14 +259,9 @@ impl Engine {
         }
     }
 
-    fn new_series(
-        &self,
-        known: usize,
-    ) -> Vec<(smartpulse_operators::series::SeriesId, Arc<Series>)> {
+    fn new_series(&self, known: usize) -> Vec<(SeriesId, Arc<Series>)> {
         let named = self.catalog.all().iter().zip(0..).skip(known);
-        named
-            .map(|(series, id)| (smartpulse_operators::series::SeriesId(id), Arc::clone(series)))
-            .collect()
+        named.map(|(series, id)| (SeriesId(id), Arc::clone(series))).collect()
     }
 
     fn figures(&self, journal_bytes: u64) -> smartpulse_serve::read_model::Figures {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use smartpulse_connectors::{
     BatchExport, BatchRow, ExportError, ExportStamp, HistoryExport, HistoryRow, LatestExport,
-    export_units,
+    ResolvedExport, TotalsExport, export_units,
 };
 use smartpulse_operators::quantity::{ABSENT, NULL, Quantity};
 use smartpulse_operators::series::Kind;
@@ -14,12 +14,17 @@ use thiserror::Error;
 use crate::history::HistoryError;
 use crate::history::codec::StoredRevision;
 use crate::picture::{AsOf, DayPicture, Picture, Selection};
+use crate::rollup::{Reading, for_each_resolved, for_each_total};
 
 /// A view that can be exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum View {
     /// The row shown of each slot.
     Latest,
+    /// What holds for each unit, whatever the periods.
+    Resolved,
+    /// Sums of plants.
+    Totals,
     /// Every revision.
     History,
     /// Master data.
@@ -39,33 +44,66 @@ pub enum ViewError {
     Export(#[from] ExportError),
 }
 
-/// Exports `view` of `picture` into `out` and returns the number of rows.
+/// What is to be exported.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    /// The view.
+    pub view: View,
+    /// Reference and knowledge.
+    pub as_of: AsOf,
+    /// Which part.
+    pub selection: &'w Selection,
+    /// Period and completeness of `resolved` and `totals`.
+    pub reading: Reading,
+}
+
+/// Exports what is `wanted` of `picture` into `out` and returns the number of rows.
 ///
 /// # Errors
 /// [`ViewError`]; a former export of the view is still there then.
-pub fn export(
-    view: View,
-    picture: &Picture<'_>,
-    as_of: AsOf,
-    selection: &Selection,
-    out: &Path,
-) -> Result<u64, ViewError> {
-    let stamp = ExportStamp {
-        epoch: picture.base.epoch,
-        valid_at: as_of.valid_at,
-        known_at: as_of.known_at,
-    };
+pub fn export(wanted: &Wanted<'_>, picture: &Picture<'_>, out: &Path) -> Result<u64, ViewError> {
+    let Wanted { view, as_of, selection, reading } = *wanted;
+    let AsOf { valid_at, known_at } = as_of;
+    let stamp = ExportStamp { epoch: picture.base.epoch, valid_at, known_at };
     match view {
         View::Latest => {
             export_latest(picture, as_of, selection, LatestExport::create(out, "latest", stamp)?)
+        }
+        View::Resolved => {
+            let mut export = ResolvedExport::create(out, stamp)?;
+            let mut open = None;
+            for_each_resolved::<ViewError>(
+                picture,
+                as_of,
+                selection,
+                reading,
+                |kind, day, row| {
+                    if open.replace((kind, day)) != Some((kind, day)) {
+                        export.begin(kind, day)?;
+                    }
+                    Ok(export.write(row)?)
+                },
+            )?;
+            Ok(export.finish()?)
+        }
+        View::Totals => {
+            let mut export = TotalsExport::create(out, stamp)?;
+            let mut open = None;
+            for_each_total::<ViewError>(picture, as_of, selection, reading, |kind, day, row| {
+                if open.replace((kind, day)) != Some((kind, day)) {
+                    export.begin(kind, day)?;
+                }
+                Ok(export.write(row)?)
+            })?;
+            Ok(export.finish()?)
         }
         View::History => {
             export_history(picture, as_of, selection, HistoryExport::create(out, "history", stamp)?)
         }
         View::Units => {
-            let known = |recorded| as_of.known_at.is_none_or(|known_at| recorded <= known_at);
-            let units = picture.base.reference.unit_versions();
-            Ok(export_units(out, stamp, units.filter(|unit| known(unit.recorded)))?)
+            let reference = &picture.base.reference;
+            let units = reference.versions_known_at(known_at);
+            Ok(export_units(out, stamp, units.iter())?)
         }
         View::Batches => export_all_batches(picture, as_of, BatchExport::create(out, stamp)?),
     }

@@ -21,6 +21,7 @@ mod outputs;
 pub mod picture;
 pub mod recovery;
 pub mod replay;
+pub mod rollup;
 pub mod service;
 pub mod snapshot;
 pub mod tally;

@@ -52,6 +52,7 @@ fn run(arguments: &Cli) -> anyhow::Result<()> {
         Some(Command::Serve(serve)) => cli::serve::run(shared, serve, clocks),
         Some(Command::Replay(replay)) => cli::replay::run(shared, replay, clocks),
         Some(Command::Export(export)) => cli::export::run(shared, export),
+        Some(Command::Generate(generate)) => cli::generate::run(shared, generate),
         Some(Command::Check) => cli::check::run(shared),
         Some(Command::Config) => cli::config::run(shared),
     }

@@ -24,7 +24,7 @@ use crate::failpoint::{self, Failpoint};
 use crate::folder::sync_parent;
 
 /// Version of the form below.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Snapshots kept: the newest may be ahead of a store that lost its tail.
 const KEPT: usize = 2;
 /// Longest frame; a longer one is damage.

@@ -63,6 +63,38 @@ fn compare_at_every_instant(
 }
 
 #[test]
+fn resolved_and_totals_are_what_brute_force_computes() {
+    let oracle = oracle();
+    for seed in seeds() {
+        let room = tempfile::tempdir().unwrap();
+        let folder = room.path().join("in");
+        let asked = oracle.random_folder(seed, &folder, &["--size", "40", "--hierarchy"]);
+        let rules = asked.rules();
+        let one = Replayed::run(&folder, &room.path().join("one"), 1, &rules);
+        let two = Replayed::run(&folder, &room.path().join("two"), 2, &rules);
+        let killed = Replayed::killed(&folder, &room.path().join("killed"), &rules, seed);
+        assert_eq!(one.hashes(), two.hashes(), "seed {seed}: one and two workers");
+        assert_eq!(one.hashes(), killed.hashes(), "seed {seed}: killed and resumed");
+        let mut exports = Vec::new();
+        for (turn, instants) in asked.instants().into_iter().enumerate() {
+            for view in ["latest", "resolved", "totals"] {
+                let out = room.path().join(format!("{view}-{turn}"));
+                let mut flags = instants.clone();
+                if view != "latest" {
+                    flags.extend(asked.reading(turn));
+                }
+                [&one, &two, &killed][turn % 3].export(view, &out, &flags);
+                flags.extend(["--view".to_owned(), view.to_owned()]);
+                exports.push((out, flags));
+            }
+        }
+        let differences = oracle.compare_each(&folder, &exports, &killed.counts, &rules);
+        assert!(differences.is_empty(), "seed {seed} {rules:?}:\n{differences}");
+        killed.check();
+    }
+}
+
+#[test]
 fn a_completed_source_reads_nothing_and_prints_the_same() {
     let room = tempfile::tempdir().unwrap();
     let folder = room.path().join("in");
@@ -110,9 +142,9 @@ fn exports_are_deterministic_and_readable_elsewhere() {
     let oracle = oracle();
     let room = tempfile::tempdir().unwrap();
     let folder = room.path().join("in");
-    oracle.random_folder(3, &folder, &[]);
+    oracle.random_folder(3, &folder, &["--hierarchy"]);
     let replayed = Replayed::run(&folder, &room.path().join("data"), 1, &[]);
-    for view in ["latest", "history", "units", "batches"] {
+    for view in ["latest", "resolved", "totals", "history", "units", "batches"] {
         let (first, second) = (room.path().join("first"), room.path().join("second"));
         replayed.export(view, &first, &[]);
         replayed.export(view, &second, &[]);

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use process::{Server, run};
 use serde_json::{Value, json};
 
-const VIEWS: [&str; 4] = ["latest", "history", "units", "batches"];
+const VIEWS: [&str; 6] = ["latest", "resolved", "totals", "history", "units", "batches"];
 
 /// A long-format folder with values that change, stay, go, are refused and are withdrawn.
 fn write_source(folder: &Path) {

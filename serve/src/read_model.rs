@@ -4,6 +4,7 @@
 //! publishing an epoch copies only the paths to the days it touched. The directory from names to numbers
 //! only grows and is shared by all snapshots: a number that a snapshot does not know yet reads as absent.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
 use smartpulse_operators::time::{Day, Instant};
+use smartpulse_operators::timeline::Timeline;
+use smartpulse_operators::total::Total;
+use smartpulse_operators::totals::sums::{DaySums, TotalDay};
+use smartpulse_operators::totals::{TotalChanges, TotalKey};
 use smartpulse_operators::unit::Unit;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -34,6 +39,8 @@ pub struct Closed {
     pub new_series: Vec<(SeriesId, Arc<Series>)>,
     /// New blocks of the touched series days.
     pub blocks: Vec<(SeriesDay, Arc<DayBlock>)>,
+    /// What changed in the totals.
+    pub totals: Vec<TotalChanges>,
     /// The statements on units, where one changed.
     pub reference: Option<Arc<Reference>>,
     /// Figures for `/status` and `/metrics`.
@@ -73,6 +80,8 @@ pub struct Snapshot {
     /// Number of series named so far.
     series: u32,
     blocks: Pages<Published>,
+    sums: Pages<PublishedSums>,
+    timelines: Arc<BTreeMap<Total, PublishedTimeline>>,
     directory: Arc<Directory>,
 }
 
@@ -80,6 +89,20 @@ pub struct Snapshot {
 #[derive(Clone, Debug)]
 struct Published {
     block: Arc<DayBlock>,
+    changed: Instant,
+}
+
+/// The sums of a day of a total, none where no plant is present any more, and the clock of that epoch.
+#[derive(Clone, Debug)]
+struct PublishedSums {
+    sums: Option<Arc<DaySums>>,
+    changed: Instant,
+}
+
+/// Who belongs to a total, and the clock of the epoch that changed it last.
+#[derive(Clone, Debug)]
+struct PublishedTimeline {
+    timeline: Arc<Timeline>,
     changed: Instant,
 }
 
@@ -91,6 +114,7 @@ struct Directory {
     /// The clock of the epoch that first named a series.
     since: HashMap<SeriesId, Instant, FixedState>,
     days: HashMap<SeriesDay, u32, FixedState>,
+    total_days: HashMap<TotalKey, u32, FixedState>,
 }
 
 /// The read model: readers ask it for the newest snapshot, the engine publishes into it.
@@ -116,6 +140,8 @@ impl ReadModel {
             figures: Arc::new(Figures::default()),
             series: 0,
             blocks: Pages::default(),
+            sums: Pages::default(),
+            timelines: Arc::default(),
             directory: Arc::clone(&directory),
         };
         ReadModel {
@@ -156,6 +182,9 @@ impl ReadModel {
                 }
             }
         }
+        for changes in closed.totals {
+            self.publish_totals(&mut next, changes, closed.clock);
+        }
         if let Some(reference) = closed.reference {
             next.reference = reference;
         }
@@ -164,6 +193,24 @@ impl ReadModel {
         next.figures = Arc::new(closed.figures);
         self.newest.store(Arc::new(next));
         self.closed.send_replace(closed.epoch);
+    }
+
+    fn publish_totals(&self, next: &mut Snapshot, changes: TotalChanges, changed: Instant) {
+        let total_days = self.directory.total_days.pin();
+        for (key, sums) in changes.days {
+            let number = total_days.get(&key).copied().unwrap_or_else(|| {
+                let number = next.sums.len() as u32;
+                total_days.insert(key, number);
+                number
+            });
+            next.sums.set(number as usize, PublishedSums { sums, changed });
+        }
+        if !changes.timelines.is_empty() {
+            let timelines = Arc::make_mut(&mut next.timelines);
+            for (total, timeline) in changes.timelines {
+                timelines.insert(total, PublishedTimeline { timeline, changed });
+            }
+        }
     }
 
     /// The first snapshot that shows `epoch`, or none when it has not closed within `limit`.
@@ -230,6 +277,37 @@ impl Snapshot {
         self.blocks.get(number as usize)
     }
 
+    /// A day of a total on its grid, with members and those that report; none where nothing is present.
+    #[must_use]
+    pub fn total(&self, key: &TotalKey) -> Option<TotalDay> {
+        let number = *self.directory.total_days.pin().get(key)?;
+        let sums = self.sums.get(number as usize)?.sums.as_ref()?;
+        Some(sums.read(&self.timelines.get(&key.total)?.timeline, key.day))
+    }
+
+    /// The clock of the epoch that last changed a day of a total, as of this epoch.
+    #[must_use]
+    pub fn total_changed(&self, key: &TotalKey) -> Option<Instant> {
+        let members = self.timelines.get(&key.total).map(|known| known.changed);
+        let number = self.directory.total_days.pin().get(key).copied();
+        let sums = number.and_then(|number| self.sums.get(number as usize));
+        members.max(sums.map(|known| known.changed))
+    }
+
+    /// Visits every total that anybody ever belonged to, in order.
+    pub fn totals(&self) -> impl Iterator<Item = &Total> {
+        self.timelines.keys()
+    }
+
+    /// Every day of every total, in no particular order.
+    pub fn for_each_total(&self, mut visit: impl FnMut(&TotalKey, TotalDay)) {
+        for key in self.directory.total_days.pin().keys() {
+            if let Some(day) = self.total(key) {
+                visit(key, day);
+            }
+        }
+    }
+
     /// Every series day with its block, in no particular order.
     pub fn for_each_block(&self, mut visit: impl FnMut(SeriesDay, &Arc<DayBlock>)) {
         for (series_day, number) in &self.directory.days.pin() {
@@ -272,6 +350,7 @@ mod tests {
                 clock: Instant(epoch as i64),
                 new_series: vec![(id, Arc::new(series))],
                 blocks: vec![((SeriesId(0), Day(0)), block()), ((id, Day(1)), block())],
+                totals: Vec::new(),
                 reference: None,
                 figures: Figures::default(),
             });

@@ -54,7 +54,7 @@ impl LatestExport {
     /// [`ExportError::OutsidePartition`] where the row is not of the open partition; now and then those
     /// of [`LatestExport::begin`].
     pub fn write(&mut self, row: LatestRow<'_>) -> Result<(), ExportError> {
-        self.0.write(row.series, row.delivery_start, &row)
+        self.0.write(row.series.kind, row.delivery_start, &row)
     }
 
     /// Makes what was written durable and puts it in the place of `out`/`view`; the number of rows.

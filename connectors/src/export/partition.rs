@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use smartpulse_operators::series::{Kind, Series};
+use smartpulse_operators::series::Kind;
 use smartpulse_operators::time::{Day, Instant};
 
 use super::part::Bounds;
@@ -31,14 +31,14 @@ impl<C: Columns> PartitionedExport<C> {
         self.export.enter(&subfolder(kind, day))
     }
 
-    /// Takes a row of `series` and `delivery_start`, which have to be of the open partition.
+    /// Takes a row of `kind` and `delivery_start`, which have to be of the open partition.
     pub(super) fn write(
         &mut self,
-        series: &Series,
+        kind: Kind,
         delivery_start: Instant,
         row: &C::Row<'_>,
     ) -> Result<(), ExportError> {
-        if self.partition == Some((series.kind, delivery_start.day())) {
+        if self.partition == Some((kind, delivery_start.day())) {
             return self.export.write(row);
         }
         let open = self.partition.map(|(kind, day)| subfolder(kind, day)).unwrap_or_default();

@@ -67,7 +67,7 @@ impl SlotColumns {
     }
 
     pub(super) fn text_bytes(&self) -> usize {
-        self.series.provider.values_slice().len() + self.batches.text_bytes()
+        self.series.text_bytes() + self.batches.text_bytes()
     }
 
     /// The columns in the order of [`SLOT_COLUMNS`].
@@ -81,7 +81,7 @@ impl SlotColumns {
 
 /// The columns of a row's series: an entry for each stretch of one.
 #[derive(Default)]
-struct SeriesColumns {
+pub(super) struct SeriesColumns {
     /// The series of the last row.
     last: Option<Series>,
     entries: i32,
@@ -94,7 +94,7 @@ struct SeriesColumns {
 }
 
 impl SeriesColumns {
-    fn push(&mut self, series: &Series) {
+    pub(super) fn push(&mut self, series: &Series) {
         if self.last.as_ref() != Some(series) {
             self.last = Some(series.clone());
             self.entries += 1;
@@ -106,7 +106,11 @@ impl SeriesColumns {
         self.keys.push(self.entries - 1);
     }
 
-    fn arrays(self) -> Result<Vec<ArrayRef>> {
+    pub(super) fn text_bytes(&self) -> usize {
+        self.provider.values_slice().len()
+    }
+
+    pub(super) fn arrays(self) -> Result<Vec<ArrayRef>> {
         let entries = [
             array(self.unit_type),
             array(self.unit_no),
@@ -180,7 +184,7 @@ impl BatchColumns {
 }
 
 /// Columns whose rows have the `entries` that `keys` say.
-fn keyed<const COLUMNS: usize>(
+pub(super) fn keyed<const COLUMNS: usize>(
     keys: Vec<i32>,
     entries: [ArrayRef; COLUMNS],
 ) -> Result<Vec<ArrayRef>> {

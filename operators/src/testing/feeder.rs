@@ -10,8 +10,9 @@ use crate::batch::{Epoch, Sequence};
 use crate::catalog::Catalog;
 use crate::change::{Change, Checks, Tick};
 use crate::chunk::{Chunk, DayHistory, Revision, SeriesDay, WithdrawalWork, worker_of};
-use crate::latest::stored_revision;
+use crate::late::stored_revision;
 use crate::reference::Reference;
+use crate::series::SeriesId;
 use crate::time::Instant;
 
 /// When a series day's history is handed along: always where it must be, and beyond that …
@@ -79,7 +80,13 @@ impl Feeder {
 
     /// The chunks that tell new workers all statements made so far.
     pub(crate) fn statements(&mut self, workers: usize) -> Vec<Chunk> {
-        self.cut(self.reference.statements(), workers)
+        let mut chunks = self.cut(self.reference.statements(), workers);
+        for (series, id) in self.catalog.all().iter().zip(0..) {
+            let id = SeriesId(id);
+            let subject = Arc::clone(self.catalog.subject(id));
+            chunks[worker_of(series.unit, workers)].named.push((id, subject));
+        }
+        chunks
     }
 
     /// Takes in what a worker decided.

@@ -7,19 +7,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use timely::communication::WorkerGuards;
-use timely::dataflow::operators::capture::{Capture, Event, EventPusher};
+use timely::dataflow::operators::capture::{Capture, Event};
 use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandleVec, ProbeHandle};
 use timely::worker::Worker;
 
 use super::feeder::{Feeder, Histories};
+use super::totals::Told;
 use super::{Answer, Decision, Decisions, Row, Step, View};
 use crate::block::{DayBlock, DayState, Packed};
 use crate::chunk::{Chunk, SeriesDay};
 use crate::gate::gate;
-use crate::latest::{Decided, Share, latest};
+use crate::latest::{Decided, RestoredDay, Share, latest};
+use crate::members::members;
 use crate::outcome::Outcome;
 use crate::quantity::NULL;
+use crate::resolve::resolve;
+use crate::totals::{TotalChanges, totals};
 
 /// How steps are run.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) answers: Vec<Answer>,
     /// After each tick.
     pub(crate) views: Vec<View>,
+    /// After each tick.
+    pub(crate) totals: Vec<Told>,
     /// At the end.
     pub(crate) blocks: BTreeMap<SeriesDay, DayBlock>,
 }
@@ -52,14 +58,17 @@ pub(crate) fn run(ticks: &[Vec<Step>], setup: &Setup) -> Run {
         }
         let (chunks, mut answer) = feeder.prepare(tick, engine.inputs.len());
         let decided = engine.tick(chunks);
-        for part in &decided {
+        let mut told = run.totals.last().cloned().unwrap_or_default();
+        for (part, totals) in &decided {
+            totals.iter().cloned().for_each(|changes| told.take(changes));
             feeder.learn(&part.chunk);
             run.take(part, &feeder);
             let work = part.chunk.withdrawal.as_ref();
-            let told = work.map(|work| Answer::of(&work.refused)).or(answer.clone());
-            assert!(answer.is_none() || answer == told, "workers judge a withdrawal differently");
-            answer = told;
+            let judged = work.map(|work| Answer::of(&work.refused)).or(answer.clone());
+            assert!(answer.is_none() || answer == judged, "workers judge a withdrawal differently");
+            answer = judged;
         }
+        run.totals.push(told);
         run.answers.extend(answer);
         run.views.push(run.view(&feeder));
     }
@@ -78,11 +87,22 @@ impl Run {
     fn restart(&self, feeder: &mut Feeder, workers: usize) -> Engine {
         let mut shares = vec![Vec::new(); workers];
         for (day, block) in &self.blocks {
-            shares[feeder.worker(*day, workers)].push((*day, Arc::new(block.clone())));
+            let subject = Arc::clone(feeder.catalog.subject(day.0));
+            let block = Arc::new(block.clone());
+            shares[feeder.worker(*day, workers)].push(RestoredDay {
+                series_day: *day,
+                subject,
+                block,
+            });
         }
         let mut engine = Engine::start(workers, shares);
-        for part in engine.tick(feeder.statements(workers)) {
+        let mut again = Told::default();
+        for (part, totals) in engine.tick(feeder.statements(workers)) {
             assert!(part.deltas.is_empty(), "a restart changes nothing");
+            totals.into_iter().for_each(|changes| again.take(changes));
+        }
+        if let Some(before) = self.totals.last() {
+            assert_eq!(again.totals(), before.totals(), "totals are made again from what was kept");
         }
         engine
     }
@@ -149,11 +169,13 @@ impl Run {
 /// Workers at work. Dropping the inputs ends them; the guards wait for that.
 struct Engine {
     inputs: Vec<Sender<Chunk>>,
-    decided: Receiver<Option<Decided>>,
+    decided: Receiver<Option<Done>>,
     guards: Option<WorkerGuards<()>>,
 }
 
-type Restored = Vec<(SeriesDay, Arc<DayBlock>)>;
+type Restored = Vec<RestoredDay>;
+/// What a worker made of a tick.
+type Done = (Arc<Decided>, Vec<TotalChanges>);
 
 impl Engine {
     fn start(workers: usize, mut shares: Vec<Restored>) -> Engine {
@@ -169,11 +191,11 @@ impl Engine {
         Engine { inputs, decided, guards: Some(guards.unwrap()) }
     }
 
-    fn tick(&mut self, chunks: Vec<Chunk>) -> Vec<Decided> {
+    fn tick(&mut self, chunks: Vec<Chunk>) -> Vec<Done> {
         for (input, chunk) in self.inputs.iter().zip(chunks) {
             input.send(chunk).unwrap();
         }
-        let parts: Option<Vec<Decided>> =
+        let parts: Option<Vec<Done>> =
             self.inputs.iter().map(|_| self.decided.recv().unwrap()).collect();
         parts.unwrap_or_else(|| {
             // The others would wait for the dead worker for ever, and the guards for them.
@@ -187,35 +209,47 @@ fn work(
     worker: &mut Worker,
     chunks: &Receiver<Chunk>,
     restored: Restored,
-    sender: Sender<Option<Decided>>,
+    sender: Sender<Option<Done>>,
 ) {
     let share = Share { index: worker.index(), workers: worker.peers() };
+    let sender = Out(sender);
     let mut input = InputHandleVec::new();
+    let mut statements = InputHandleVec::new();
     let probe = ProbeHandle::new();
+    let (capture_decided, decided) = channel();
+    let (capture_totals, totals_of_tick) = channel();
     worker.dataflow::<u64, _, _>(|scope| {
-        let chunks = gate(scope.input_from(&mut input));
-        latest(chunks, share, restored).probe_with(&probe).capture_into(Out(sender));
+        let latest = latest(gate(scope.input_from(&mut input)), share, &restored);
+        latest.clone().probe_with(&probe).capture_into(capture_decided);
+        let totals = totals(resolve(latest, restored), members(scope.input_from(&mut statements)));
+        totals.probe_with(&probe).capture_into(capture_totals);
     });
     for (chunk, epoch) in chunks.iter().zip(1..) {
+        if share.index == 0 {
+            for ((_, change), place) in chunk.statements.iter().zip(0..) {
+                statements.send(((epoch - 1, place), Arc::clone(change)));
+            }
+        }
         input.send(chunk);
         input.advance_to(epoch);
+        statements.advance_to(epoch);
         let patience = Some(Duration::from_micros(200));
         worker.step_or_park_while(patience, || probe.less_than(&epoch));
+        let decided = messages(&decided).next().unwrap();
+        let _ = sender.0.send(Some((decided, messages(&totals_of_tick).collect())));
     }
+}
+
+fn messages<D: 'static>(captured: &Receiver<Event<u64, Vec<D>>>) -> impl Iterator<Item = D> + '_ {
+    let events = captured.try_iter();
+    events.flat_map(|event| match event {
+        Event::Messages(_, rows) => rows,
+        Event::Progress(_) => Vec::new(),
+    })
 }
 
 /// Where a worker's ticks go; none says that the worker is gone.
-struct Out(Sender<Option<Decided>>);
-
-impl EventPusher<u64, Vec<Decided>> for Out {
-    fn push(&mut self, event: Event<u64, Vec<Decided>>) {
-        if let Event::Messages(_, parts) = event {
-            for part in parts {
-                let _ = self.0.send(Some(part));
-            }
-        }
-    }
-}
+struct Out(Sender<Option<Done>>);
 
 impl Drop for Out {
     fn drop(&mut self) {

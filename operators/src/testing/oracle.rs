@@ -18,7 +18,7 @@ use crate::unit::{Unit, UnitType};
 pub(crate) struct Oracle {
     pub(crate) decisions: Decisions,
     pub(crate) answers: Vec<Answer>,
-    statements: Vec<Change>,
+    pub(crate) statements: Vec<Change>,
     slots: BTreeMap<(Series, Instant), Vec<Said>>,
     withdrawn: BTreeSet<Sequence>,
     clock: Option<Instant>,

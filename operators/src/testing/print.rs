@@ -175,7 +175,10 @@ fn answer(answer: &Answer) -> String {
 }
 
 /// Neighbouring slots of which the same is told, put together.
-fn runs(period: Period, slots: impl IntoIterator<Item = (Instant, String)>) -> Vec<String> {
+pub(crate) fn runs(
+    period: Period,
+    slots: impl IntoIterator<Item = (Instant, String)>,
+) -> Vec<String> {
     let mut runs: Vec<(Instant, i64, String)> = Vec::new();
     for (start, told) in slots {
         let end = |first: Instant, count| first.plus_minutes(count * i64::from(period.minutes()));

@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use super::graph::run;
 use super::oracle::Oracle;
 use super::random::{setup, steps};
-use super::ticks;
+use super::totals::totals;
+use super::{Act, Step, ticks};
+use crate::batch::Sequence;
+use crate::time::Instant;
 
 /// Under ten seconds; `PROPTEST_CASES` asks for more.
 const CASES: u32 = 1_500;
@@ -33,7 +36,7 @@ proptest! {
         steps in steps(),
         setups in vec(setup(), 3),
     ) {
-        let mut blocks = None;
+        let (mut blocks, mut all_totals) = (None, None);
         for (sizes, setup) in setups {
             let ticks = ticks(&steps, &sizes);
             let run = run(&ticks, &setup);
@@ -42,9 +45,39 @@ proptest! {
                 tick.iter().for_each(|step| oracle.take(step));
                 prop_assert_eq!(view, &oracle.view());
             }
+            let view = oracle.view();
+            let by_hand = all_totals.get_or_insert_with(|| {
+                totals(&view, &oracle.statements, |batch| order_of(&steps, batch))
+            });
+            prop_assert_eq!(&run.totals.last().unwrap().totals(), by_hand);
             prop_assert_eq!(&run.answers, &oracle.answers);
             prop_assert_eq!(&run.decisions, &oracle.decisions);
             prop_assert_eq!(blocks.get_or_insert_with(|| run.blocks.clone()), &run.blocks);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: CASES / 10, ..config() })]
+
+    #[test]
+    fn totals_are_the_oracles_at_every_epoch(steps in steps(), (sizes, setup) in setup()) {
+        let ticks = ticks(&steps, &sizes);
+        let run = run(&ticks, &setup);
+        let mut oracle = Oracle::default();
+        for (tick, told) in ticks.iter().zip(&run.totals) {
+            tick.iter().for_each(|step| oracle.take(step));
+            let order = |batch| order_of(&steps, batch);
+            let by_hand = totals(&oracle.view(), &oracle.statements, order);
+            prop_assert_eq!(&told.totals(), &by_hand);
+        }
+    }
+}
+
+fn order_of(steps: &[Step], batch: Sequence) -> (Instant, Sequence) {
+    let valid_after = steps.iter().find_map(|step| match &step.act {
+        Act::Save(issue) if issue.batch.sequence == batch => Some(issue.batch.valid_after),
+        _ => None,
+    });
+    (valid_after.unwrap(), batch)
 }

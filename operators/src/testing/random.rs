@@ -16,7 +16,7 @@ use crate::change::{Change, Checks, Rules};
 use crate::quantity::{NULL, Quantity};
 use crate::series::Kind;
 use crate::time::{Instant, Period};
-use crate::unit::{Lock, Membership, Property, Unit, UnitType};
+use crate::unit::{Lock, Membership, Property, Unit, UnitType, UnitVersion};
 
 const UNITS: [Unit; 4] = [
     Unit { unit_type: UnitType::PowerPlant, unit_no: 1 },
@@ -137,7 +137,7 @@ fn act() -> impl Strategy<Value = RawAct> {
     prop_oneof![
         12 => save,
         2 => (0_u64..8, checks()).prop_map(|(back, checks)| RawAct::Withdraw(back, checks)),
-        2 => statement().prop_map(RawAct::State),
+        3 => statement().prop_map(RawAct::State),
         1 => Just(RawAct::Clock),
     ]
 }
@@ -175,12 +175,20 @@ fn points() -> impl Strategy<Value = Points> {
 fn statement() -> impl Strategy<Value = Change> {
     let unit = || prop::sample::select(&UNITS[..]);
     let hour = |hours: Range<i64>| hours.prop_map(|hour| midnight().plus_minutes(hour * 60));
-    let member = (unit(), unit(), hour(0..24), weighted(0.5, hour(0..48)), any::<bool>()).prop_map(
-        |(child, parent, valid_from, valid_to, deleted)| {
-            let recorded = Instant::MIN;
-            Membership { parent, child, valid_from, valid_to, recorded, deleted }
-        },
-    );
+    // Some edges cut slots, some lie within a minute.
+    let edge = |hours: Range<i64>| {
+        let within =
+            prop_oneof![4 => Just(0_i64), 2 => Just(1_800), 1 => Just(570), 1 => Just(3_599)];
+        (hours, within).prop_map(|(hour, seconds)| {
+            Instant(midnight().plus_minutes(hour * 60).0 + seconds * 1_000_000)
+        })
+    };
+    let member =
+        (unit(), unit(), edge(0..24), weighted(0.5, edge(0..48)), prop::bool::weighted(0.2))
+            .prop_map(|(child, parent, valid_from, valid_to, deleted)| {
+                let recorded = Instant::MIN;
+                Membership { parent, child, valid_from, valid_to, recorded, deleted }
+            });
     let member = member.prop_filter("upwards", |it| {
         it.child.unit_type < it.parent.unit_type
             || it.child.unit_type == UnitType::PowerPlant
@@ -201,17 +209,21 @@ fn statement() -> impl Strategy<Value = Change> {
             Lock { id, unit, from, to, user, reason, expires, released, recorded }
         },
     );
-    let version =
-        (unit(), hour(0..24), weighted(0.5, 1_i64..3)).prop_map(|(unit, valid_from, installed)| {
-            unit_version(unit, valid_from, installed.map(Quantity))
-        });
+    let name = || weighted(0.7, prop::sample::select(&["north", "south"][..]));
+    let version = (unit(), edge(0..24), weighted(0.5, 1_i64..3), name(), name()).prop_map(
+        |(unit, valid_from, installed, region, plant_type)| {
+            let [region, plant_type] = [region, plant_type].map(|name| name.map(str::to_owned));
+            let version = unit_version(unit, valid_from, installed.map(Quantity));
+            UnitVersion { region, plant_type, ..version }
+        },
+    );
     let rules = (0_i64..300, 0_i64..300)
         .prop_map(|(gate_minutes, epias_gate_minutes)| Rules { gate_minutes, epias_gate_minutes });
     prop_oneof![
-        2 => member.prop_map(Change::Membership),
+        4 => member.prop_map(Change::Membership),
         2 => property.prop_map(Change::Property),
         2 => lock.prop_map(Change::Lock),
-        1 => version.prop_map(Change::Unit),
+        2 => version.prop_map(Change::Unit),
         1 => rules.prop_map(Change::Rules),
     ]
 }

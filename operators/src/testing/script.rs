@@ -1,7 +1,8 @@
 //! A small language for steps, so that a test reads like the rule it is about.
 //!
 //! ```text
-//! unit PP1 | from 24:00, installed 100     member PP1 CMP7 | from 10:00, to 12:00, deleted
+//! unit PP1 | from 24:00, installed 100, region north, type wind
+//! member PP1 CMP7 | from 10:00, to 12:00, deleted
 //! property PP1 market EPIAS                lock 1 PP1 12:00..14:00 | expires 10:00, released 09:00
 //! rules 60 120                             08:00 withdraw a | locks, gates, past role
 //! 08:00 save a PP1/60 12:00 = 5 . null 3x7; PP2/60 12:00 = 1 | after 09:00, skip, by p, path CMP7
@@ -138,7 +139,11 @@ fn statement(verb: &str, words: &[&str], options: &Options<'_>, at: Instant) -> 
     match (verb, words) {
         ("unit", [name]) => {
             let installed = options.get("installed").and_then(|text| megawatts(text));
-            Change::Unit(unit_version(unit(name), when("from").unwrap_or(Instant::MIN), installed))
+            let from = when("from").unwrap_or(Instant::MIN);
+            let version = unit_version(unit(name), from, installed);
+            let text = |key: &str| options.get(key).map(|text| (*text).to_owned());
+            let (region, plant_type) = (text("region"), text("type"));
+            Change::Unit(UnitVersion { region, plant_type, ..version })
         }
         ("member", [child, parent]) => Change::Membership(Membership {
             parent: unit(parent),

@@ -6,8 +6,9 @@ use smartpulse_operators::time::Instant;
 use super::progress::Progress;
 use super::settled::settle;
 use super::{ExportArgs, Shared};
-use crate::export::export;
+use crate::export::{Wanted, export};
 use crate::picture::{AsOf, Picture, Selection};
+use crate::rollup::Reading;
 
 /// Runs the command.
 ///
@@ -28,7 +29,9 @@ pub fn run(shared: &Shared, arguments: &ExportArgs) -> anyhow::Result<()> {
     let selection =
         Selection { from: arguments.from, to: arguments.to, provider: arguments.provider.clone() };
     let picture = Picture { base: &settled.base, history: &settled.history };
-    let rows = export(arguments.view, &picture, as_of, &selection, &arguments.out)?;
+    let reading = Reading { period: arguments.period, completeness: arguments.completeness };
+    let wanted = Wanted { view: arguments.view, as_of, selection: &selection, reading };
+    let rows = export(&wanted, &picture, &arguments.out)?;
     progress.finish();
     shared.say(&format!("{rows} rows in {}", arguments.out.display()));
     shared.print(&json!({

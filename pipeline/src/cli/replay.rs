@@ -1,6 +1,5 @@
 //! `smartpulse replay`: takes a source in and prints what became of it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -120,14 +119,15 @@ fn report(settled: &Settled, source: &str, already: u64, seconds: f64) -> anyhow
     let Settled { base, history, .. } = settled;
     let none = Tally::default();
     let tally = base.tallies.get(source).unwrap_or(&none);
-    let latest = hashes::latest(&Picture { base, history })?;
+    let views = hashes::of_all_views(&Picture { base, history })?;
     let mut report = serde_json::to_value(tally)?;
     let points = (tally.read - already) as f64;
-    let hash = |text: &str| BTreeMap::from([("latest", text.to_owned())]);
     report["seconds"] = json!(seconds);
     report["pointsPerSecond"] = json!(if seconds > 0.0 { points / seconds } else { 0.0 });
     report["epoch"] = json!(base.epoch.0);
-    report["hashes"] = json!(hash(&latest.all));
-    report["content"] = json!(hash(&latest.content));
+    for (view, hashes) in views {
+        report["hashes"][view] = json!(hashes.all);
+        report["content"][view] = json!(hashes.content);
+    }
     Ok(report)
 }

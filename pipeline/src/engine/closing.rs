@@ -2,11 +2,13 @@
 //! digest by which a recovery knows that it decided the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use smartpulse_operators::batch::Sequence;
 use smartpulse_operators::change::{Change, Save, Tick};
 use smartpulse_operators::chunk::{Chunk, Piece};
-use smartpulse_operators::latest::{Decided, stored_revision};
+use smartpulse_operators::late::stored_revision;
+use smartpulse_operators::latest::Decided;
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_serve::command::{Done, Idempotency, Reply, Saved, SlotDecision};
 
@@ -43,7 +45,7 @@ impl Closing {
 /// Draws the consequences of `tick` as the workers decided it.
 pub(super) fn close(
     tick: &Tick,
-    decided: &[Decided],
+    decided: &[Arc<Decided>],
     withdrawing: Withdrawing,
     wants_replies: bool,
 ) -> Closing {
@@ -109,7 +111,7 @@ type Placed<'d> = (&'d Chunk, &'d Piece);
 
 /// Pieces by batch, in the order of entries, final copies after their originals, then days: the same on any
 /// number of workers.
-fn by_batch(decided: &[Decided]) -> BTreeMap<Sequence, Vec<Placed<'_>>> {
+fn by_batch(decided: &[Arc<Decided>]) -> BTreeMap<Sequence, Vec<Placed<'_>>> {
     let mut batches: BTreeMap<Sequence, Vec<Placed<'_>>> = BTreeMap::new();
     for one in decided {
         for piece in &one.chunk.pieces {
@@ -161,7 +163,7 @@ fn close_save(
     only.count_into(tally);
 }
 
-fn close_withdrawal(decided: &[Decided], withdrawing: Withdrawing) -> Done {
+fn close_withdrawal(decided: &[Arc<Decided>], withdrawing: Withdrawing) -> Done {
     match withdrawing {
         Withdrawing::None | Withdrawing::Unknown => Done::UnknownBatch,
         Withdrawing::Already => Done::Withdrawn { already: true },

@@ -1,11 +1,16 @@
 """Compares what the platform exported and counted with what the oracle says, column by column.
 
     compare.py FOLDER OUT... [--counts REPLAY_JSON] [--valid-at T] [--known-at T]
+               [--view latest|resolved|totals] [--period P] [--completeness C]
+               [--from T] [--to T] [--provider P] [--each FILE]
                [--enforce gates,limits,locks] [--round D] [--skip-existing-check]
 
-FOLDER is the long-format source that was replayed, each OUT holds an export of `latest` made
-with the same instants, REPLAY_JSON what `replay --json` printed (its last line counts; `-` is
-standard input). Prints the first differences and exits 1 when there is any.
+FOLDER is the long-format source that was replayed, each OUT holds an export of the view (`latest`
+unless said) made with the same instants and selection, REPLAY_JSON what `replay --json` printed
+(its last line counts; `-` is standard input). Prints the first differences and exits 1 when
+there is any.
+With --each, every line of FILE is a JSON list of an OUT and flags of its own (view, period,
+instants, ...), compared with the same FOLDER and the same rules of saving: one reading for many.
 With --releases, FOLDER holds eia930_vintages and --known-at chooses the picture.
 """
 
@@ -16,10 +21,13 @@ import sys
 from pathlib import Path
 
 import exported
-from latest import COUNTS, add_flags, counts, latest, rules_of
+from cells import ALWAYS, NEVER
+from latest import COUNTS, add_flags, counts, instant, latest, rules_of
 from long_format import read_folder
 from quantity import show_instant
+from resolved import MINUTES, resolved
 from saving import save_folder
+from totals import totals
 
 INSTANTS = ("valid_after", "recorded")
 
@@ -29,15 +37,24 @@ def main(arguments):
     parser.add_argument("folder")
     parser.add_argument("outs", nargs="*", metavar="OUT")
     parser.add_argument("--counts", metavar="FILE", help="the JSON line of the replay")
+    parser.add_argument("--each", metavar="FILE", help="more to compare, a JSON list of arguments a line")
+    parser.add_argument("--view", choices=exported.VIEWS, default="latest")
+    parser.add_argument("--period", type=minutes, metavar="P", help="of resolved and totals; default: their grids")
+    parser.add_argument("--completeness", type=float, default=0.0, metavar="C", help="least coverage of a value shown")
+    parser.add_argument("--from", dest="begin", type=instant, default=ALWAYS, metavar="T", help="first slot")
+    parser.add_argument("--to", dest="end", type=instant, default=NEVER, metavar="T", help="the slot after the last")
+    parser.add_argument("--provider", help="only its rows")
     parser.add_argument("--first", type=int, default=20, metavar="N", help="how many differences to print")
     add_flags(parser)
     options = parser.parse_args(arguments)
-    if not options.outs and not options.counts:
-        parser.error("nothing to compare: give an OUT, or --counts")
+    if not options.outs and not options.counts and not options.each:
+        parser.error("nothing to compare: give an OUT, --each or --counts")
     if options.releases:
         expected_counts, differences = compare_releases(options)
     else:
-        expected_counts, differences = compare_folder(options)
+        lines = Path(options.each).read_text(encoding="utf-8").splitlines() if options.each else []
+        each = [parser.parse_args([options.folder, *map(str, json.loads(line))]) for line in lines if line]
+        expected_counts, differences = compare_folder(options, each)
     if options.counts:
         differences = list(differences_of_counts(expected_counts, read_counts(options.counts))) + differences
     for difference in differences[: options.first]:
@@ -47,15 +64,47 @@ def main(arguments):
         raise SystemExit(1)
 
 
-def compare_folder(options):
+def compare_folder(options, each=()):
     """(expected counts, differences of every OUT) of a long-format source."""
     books = save_folder(read_folder(options.folder), rules_of(options))
-    expected = latest(books, options.valid_at, options.known_at)
+    differences = differences_of_exports(books, options)
+    for others in each:
+        asked = f"{', '.join(others.outs)} {others.view} at {others.period or 'its grids'}: "
+        differences += [asked + difference for difference in differences_of_exports(books, others)]
+    return counts(books), differences
+
+
+def differences_of_exports(books, options):
+    """What differs in every OUT."""
+    expected = [row for row in rows_of(books, options) if is_selected(row, options)] if options.outs else []
     differences = []
     for out in options.outs:
-        rows, complaints = exported.read_rows(out)
-        differences += complaints + list(differences_of_rows(expected, rows)) + list(differences_of_ids(rows))
-    return counts(books), differences
+        rows, complaints = exported.read_rows(out, options.view)
+        differences += complaints + list(differences_of_rows(expected, rows))
+        if options.view == "latest":
+            differences += differences_of_ids(rows)
+    return differences
+
+
+def rows_of(books, options):
+    """The rows of the view that was asked for."""
+    if options.view == "latest":
+        return latest(books, options.valid_at, options.known_at)
+    view = {"resolved": resolved, "totals": totals}[options.view]
+    return view(books, options.valid_at, options.known_at, options.period, options.completeness)
+
+
+def is_selected(row, options):
+    """Whether a slot begins in the range, and its provider is the one asked for."""
+    return options.begin <= row.delivery_start < options.end and options.provider in (None, row.provider)
+
+
+def minutes(text):
+    """A period, which divides the day."""
+    period = int(text)
+    if period < 1 or MINUTES % period:
+        raise argparse.ArgumentTypeError(f"{text} does not divide the day")
+    return period
 
 
 def compare_releases(options):
@@ -87,12 +136,12 @@ def differences_of_counts(expected, found):
 
 def differences_of_rows(expected, found):
     """Rows that are missing, not expected, there twice, or different in a column."""
-    expected = {row.key: row for row in expected}
+    expected = {row.identity: row for row in expected}
     seen = {}
     for other in found:
-        if other.row.key in seen:
+        if other.row.identity in seen:
             yield f"{show_key(other.row)}: exported twice"
-        seen[other.row.key] = other.row
+        seen[other.row.identity] = other.row
     for key, row in expected.items():
         if key not in seen:
             yield f"{show_key(row)}: missing: {show_row(row)}"
@@ -124,13 +173,15 @@ def differences_of_ids(rows):
 
 
 def show_key(row):
-    kind, unit_type, unit_no, provider, period, start = row.key
-    return f"{kind} {unit_type}/{unit_no} {provider} {period} min {show_cell('valid_after', start)}"
+    kind, *of, provider, period, start = row.identity
+    return f"{kind} {of[0]}/{of[1]} {provider} {period} min {show_instant(start)}"
 
 
 def show_row(row):
-    columns = ("value", "valid_after", "recorded", "sequence", "source_batch", "user", "note")
-    return ", ".join(f"{name} {show_cell(name, getattr(row, name))}" for name in columns)
+    """The columns that are not of the key."""
+    columns = [field.name for field in dataclasses.fields(row)]
+    rest = columns[columns.index("delivery_start") + 1 :]
+    return ", ".join(f"{name} {show_cell(name, getattr(row, name))}" for name in rest)
 
 
 def show_cell(name, cell):

@@ -1,4 +1,4 @@
-"""Reading back an export of `latest`, and complaining where its form is not what is promised.
+"""Reading back an export of `latest`, `resolved` or `totals`, and complaining where its form is not what is promised.
 
 The two path keys come from the path, every other column from the file; a value is turned back
 into hundredths of a kW and has to be exactly the double that stands for it.
@@ -14,25 +14,33 @@ import pyarrow.parquet as pq
 
 from latest import LatestRow
 from quantity import HUNDREDTHS_PER_UNIT, MW, show_date
+from resolved import ResolvedRow
+from totals import TotalsRow
 
 COLUMNS = ("unit_type", "unit_no", "provider", "period_minutes", "delivery_start", "value_mw", "valid_after")
 COLUMNS += ("recorded", "sequence", "batch_id", "source_batch", "user", "note")
+RESOLVED_COLUMNS = (*COLUMNS[:6], "coverage")
+TOTALS_COLUMNS = ("dimension", "key", *COLUMNS[2:6], "members", "reporting", "coverage")
+VIEWS = {"latest": (COLUMNS, LatestRow), "resolved": (RESOLVED_COLUMNS, ResolvedRow)}
+VIEWS |= {"totals": (TOTALS_COLUMNS, TotalsRow)}
+FLOATS = ("value_mw", "coverage")
+INTEGERS = ("unit_no", "period_minutes", "sequence", "members", "reporting")
 INSTANTS = ("delivery_start", "valid_after", "recorded")
 METADATA = (b"smartpulse.epoch", b"smartpulse.valid_at", b"smartpulse.known_at", b"smartpulse.schema_version")
 
 
 @dataclass
 class ExportedRow:
-    """A row of an export: what the oracle knows of it, and the batch id it was given."""
+    """A row of an export: what the oracle knows of it, and the batch id it was given (in `latest`)."""
 
-    row: LatestRow
+    row: object
     batch_id: object
     file: str
 
 
-def parts_of(out):
-    """(kind, delivery_date, file, table) of each part of OUT/latest, and complaints about their form."""
-    root = Path(out) / "latest"
+def parts_of(out, view="latest"):
+    """(kind, delivery_date, file, table) of each part of OUT/VIEW, and complaints about their form."""
+    root = Path(out) / view
     if not root.is_dir():
         raise SystemExit(f"{root}: no such export")
     for file in sorted(root.rglob("*.parquet")):
@@ -41,45 +49,45 @@ def parts_of(out):
             yield "", "", file, None, [f"{file}: not below kind=…/delivery_date=…"]
             continue
         table = pq.ParquetFile(file).read()
-        yield keys[0][2], keys[1][2], file, table, complaints_about(file, table)
+        yield keys[0][2], keys[1][2], file, table, complaints_about(file, table, VIEWS[view][0])
 
 
-def complaints_about(file, table):
+def complaints_about(file, table, columns):
     """Columns, their types and the metadata, against section 3 of the interface."""
     complaints = []
-    if tuple(table.column_names) != COLUMNS:
+    if tuple(table.column_names) != columns:
         complaints.append(f"{file}: columns {table.column_names}")
-    for name in INSTANTS:
-        if name in table.column_names and table.schema.field(name).type != pa.timestamp("us", "UTC"):
-            complaints.append(f"{file}: {name} is {table.schema.field(name).type}")
-    if "value_mw" in table.column_names and table.schema.field("value_mw").type != pa.float64():
-        complaints.append(f"{file}: value_mw is {table.schema.field('value_mw').type}")
+    for name, column in zip(table.schema.names, table.schema.types):
+        if name in INSTANTS and column != pa.timestamp("us", "UTC"):
+            complaints.append(f"{file}: {name} is {column}")
+        elif name in FLOATS and column != pa.float64():
+            complaints.append(f"{file}: {name} is {column}")
+        elif name in INTEGERS and not pa.types.is_integer(column):
+            complaints.append(f"{file}: {name} is {column}")
     lacking = [key.decode() for key in METADATA if key not in (table.schema.metadata or {})]
     if lacking:
         complaints.append(f"{file}: metadata lacks {', '.join(lacking)}")
     return complaints
 
 
-def read_rows(out):
+def read_rows(out, view="latest"):
     """(rows in the order of the files, complaints)."""
+    columns, kind_of_row = VIEWS[view]
     rows, complaints = [], []
-    for kind, delivery_date, file, table, about in parts_of(out):
+    for kind, delivery_date, file, table, about in parts_of(out, view):
         complaints += about
-        if table is None or not set(COLUMNS) <= set(table.column_names):
+        if table is None or not set(columns) <= set(table.column_names):
             continue
-        columns = [plain(table, name) for name in COLUMNS]
-        for unit_type, unit_no, provider, period, start, mw, valid_after, recorded, sequence, batch_id, *texts in zip(
-            *columns
-        ):
+        for line in zip(*(plain(table, name) for name in columns)):
+            cells = dict(zip(columns, line))
+            mw, start, batch_id = cells.pop("value_mw"), cells["delivery_start"], cells.pop("batch_id", None)
             value = hundredths(mw)
-            if value is None:
+            # Only `latest` leaves the slots out in which nothing stands.
+            if value is None and (mw is not None or view == "latest"):
                 complaints.append(f"{file}: value_mw {mw!r} is not exact to the hundredth of a kW")
             if start is None or show_date(start) != delivery_date:
                 complaints.append(f"{file}: holds a delivery of {start}")
-            row = LatestRow(
-                kind, unit_type, unit_no, provider, period, start, value, valid_after, recorded, sequence, *texts
-            )
-            rows.append(ExportedRow(row, batch_id, str(file)))
+            rows.append(ExportedRow(kind_of_row(kind=kind, value=value, **cells), batch_id, str(file)))
     return rows, complaints
 
 

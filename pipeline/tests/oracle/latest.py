@@ -41,7 +41,7 @@ class LatestRow:
     note: object
 
     @property
-    def key(self):
+    def identity(self):
         return (self.kind, self.unit_type, self.unit_no, self.provider, self.period_minutes, self.delivery_start)
 
 
@@ -99,8 +99,7 @@ def counts(books):
 
 def latest(books, valid_at=None, known_at=None):
     """The row shown of every slot whose winner is a value, in the order of the export."""
-    knowledge = books.clock if known_at is None else min(known_at, books.clock)
-    reference = knowledge if valid_at is None else valid_at
+    reference, knowledge = picture(books, valid_at, known_at)
     rows = []
     for (kind, unit, provider, period, delivery_start), revisions in books.slots.items():
         shown = row_shown(counting(revisions, reference, knowledge))
@@ -125,6 +124,12 @@ def latest(books, valid_at=None, known_at=None):
             )
         )
     return sorted(rows, key=export_order)
+
+
+def picture(books, valid_at, known_at):
+    """(reference, knowledge) that two asked instants mean; an instant not asked for is None."""
+    knowledge = books.clock if known_at is None else min(known_at, books.clock)
+    return knowledge if valid_at is None else valid_at, knowledge
 
 
 def counting(revisions, reference, knowledge):
@@ -152,7 +157,7 @@ def row_shown(revisions):
 
 
 def export_order(row):
-    return (row.kind, show_date(row.delivery_start), *row.key[1:])
+    return (row.kind, show_date(row.delivery_start), *row.identity[1:])
 
 
 def write_rows(file, rows):
@@ -167,7 +172,7 @@ def write_rows(file, rows):
             times = show_instant(row.valid_after), show_instant(row.recorded)
             texts = row.source_batch or "", row.user or "", row.note or ""
             lines.writerow(
-                (*row.key[:5], show_instant(row.delivery_start), show_mw(row.value), *times, row.sequence, *texts)
+                (*row.identity[:5], show_instant(row.delivery_start), show_mw(row.value), *times, row.sequence, *texts)
             )
 
 

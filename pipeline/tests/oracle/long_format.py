@@ -5,13 +5,10 @@ one of its key cells stays a row (it has to be counted) but is marked unreadable
 cell in any of the small files ends the run, as an undecodable file does.
 """
 
-import csv
-import gzip
-import io
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
+from cells import ALWAYS, NEVER, cells_of, filled, instant_or, read_unit_key, required
 from quantity import (
     DELIVERY_FROM,
     DELIVERY_TO,
@@ -22,14 +19,8 @@ from quantity import (
     read_number,
 )
 
-UNIT_TYPES = ("PP", "CMP", "GRP")
 KINDS = ("forecast", "actual")
 LONGEST_PROVIDER = 50
-
-# Stands before every instant: what an empty `recorded`, `valid_from` or `from` means.
-ALWAYS = -(10**18)
-# Stands after every instant: an empty `to`, `expires` or `released`.
-NEVER = 10**18
 
 
 @dataclass
@@ -55,9 +46,24 @@ class ForecastRow:
 
 @dataclass
 class Unit:
+    """A version of a unit, from `valid_from` on."""
+
     unit: tuple
+    plant_type: str  # empty: none, as `region`
+    region: str
     installed_power_mw: object
     valid_from: int
+    recorded: int
+
+
+@dataclass
+class Membership:
+    """`child` belongs to `parent` from `valid_from` until `valid_to`."""
+
+    parent: tuple
+    child: tuple
+    valid_from: int
+    valid_to: int
     recorded: int
 
 
@@ -91,7 +97,7 @@ class Folder:
 
     rows: list
     units: object
-    membership_times: list
+    memberships: list
     properties: list
     locks: list
     withdrawals: list
@@ -115,51 +121,11 @@ def read_folder(path):
     return Folder(
         rows=forecast_rows(cells for file in named("forecasts") for cells in cells_of(file)),
         units=records("units", read_unit) if named("units") else None,
-        membership_times=records("memberships", read_recorded),
+        memberships=records("memberships", read_membership),
         properties=records("properties", read_property),
         locks=records("locks", read_lock),
         withdrawals=records("withdrawals", read_withdrawal),
     )
-
-
-def cells_of(file):
-    """The rows of a file as {column: cell}: text, or whole microseconds of a timestamp."""
-    if ".parquet" in file.suffixes:
-        yield from parquet_cells(file)
-        return
-    data = file.read_bytes()
-    if file.suffix == ".gz":
-        data = gzip.decompress(data)
-    lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-    header = [name.strip().lower() for name in next(lines, [])]
-    for line in lines:
-        if line:
-            yield dict(itertools.zip_longest(header, line[: len(header)], fillvalue=""))
-
-
-def parquet_cells(file):
-    """Parquet cells as the text a CSV would hold; only timestamps stay numbers."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pq.ParquetFile(file).read()
-    columns = {}
-    for name in table.column_names:
-        column = table.column(name)
-        if pa.types.is_timestamp(column.type):
-            column = column.cast(pa.timestamp("us", column.type.tz), safe=False).cast(pa.int64())
-            columns[name.lower()] = ["" if cell is None else cell for cell in column.to_pylist()]
-        else:
-            columns[name.lower()] = [cell_text(cell) for cell in column.to_pylist()]
-    for cells in zip(*columns.values()):
-        yield dict(zip(columns, cells))
-
-
-def cell_text(cell):
-    """A float is taken by its shortest decimal text, which is what `repr` prints."""
-    if cell is None:
-        return ""
-    return repr(cell) if isinstance(cell, float) else str(cell)
 
 
 def forecast_rows(table):
@@ -203,12 +169,6 @@ def or_its_text(read, cells):
         return ("unreadable", str(unreadable))
 
 
-def required(cells, name):
-    if name not in cells:
-        raise SystemExit(f"column {name} is missing")
-    return cells[name]
-
-
 def read_kind(cells):
     kind = cells.get("kind", "").strip().lower() or "forecast"
     if kind not in KINDS:
@@ -221,14 +181,6 @@ def read_provider(cells):
     if not 1 <= len(provider) <= LONGEST_PROVIDER:
         raise Unreadable(provider)
     return provider
-
-
-def read_unit_key(cells, type_column="unit_type", number_column="unit_no"):
-    unit_type = required(cells, type_column).strip().upper()
-    number = read_integer(required(cells, number_column))
-    if unit_type not in UNIT_TYPES or number < 1:
-        raise Unreadable(f"{unit_type} {number}")
-    return (unit_type, number)
 
 
 def read_delivery_start(cells):
@@ -248,16 +200,6 @@ def read_recorded_of_save(cells):
     return read_instant(required(cells, "recorded" if filled(cells, "recorded") else "valid_after"))
 
 
-def filled(cells, name):
-    cell = cells.get(name, "")
-    return isinstance(cell, int) or cell.strip() != ""
-
-
-def instant_or(cells, name, otherwise):
-    """The instant in a cell, or what an empty cell means."""
-    return read_instant(cells[name]) if filled(cells, name) else otherwise
-
-
 def read_recorded(cells):
     """`recorded` of the small files; empty, it stands before everything."""
     return instant_or(cells, "recorded", ALWAYS)
@@ -267,8 +209,20 @@ def read_unit(cells):
     power = cells.get("installed_power_mw", "").strip()
     return Unit(
         unit=read_unit_key(cells),
+        plant_type=cells.get("plant_type", "").strip(),
+        region=cells.get("region", "").strip(),
         installed_power_mw=read_number(power) if power else None,
         valid_from=instant_or(cells, "valid_from", ALWAYS),
+        recorded=read_recorded(cells),
+    )
+
+
+def read_membership(cells):
+    return Membership(
+        parent=read_unit_key(cells, "parent_type", "parent_no"),
+        child=read_unit_key(cells, "child_type", "child_no"),
+        valid_from=instant_or(cells, "valid_from", ALWAYS),
+        valid_to=instant_or(cells, "valid_to", NEVER),
         recorded=read_recorded(cells),
     )
 

@@ -54,6 +54,7 @@ class World:
     recorded_pool: list
     series: list  # (kind, unit, provider, period)
     batches: list = field(default_factory=list)  # Draft, clean
+    wide: bool = False  # longer curves of more units, for totals to have something to add
 
 
 @dataclass
@@ -150,11 +151,12 @@ def draw_valid_after(world, recorded):
 
 
 def fresh(world):
-    """New curves for one provider, over one to three of its series."""
+    """New curves for one provider, over one to three of its series (six where the world is wide)."""
     rng = world.rng
     kind, _, provider, _ = rng.choice(world.series)
     entries = [(unit, period) for k, unit, p, period in world.series if (k, p) == (kind, provider)]
-    curves = {entry: draw_curve(world, entry[1]) for entry in rng.sample(entries, rng.randint(1, min(3, len(entries))))}
+    most = min(6 if world.wide else 3, len(entries))
+    curves = {entry: draw_curve(world, entry[1]) for entry in rng.sample(entries, rng.randint(1, most))}
     return Draft(kind, provider, curves)
 
 
@@ -166,7 +168,7 @@ def draw_curve(world, period):
     level = rng.choice(PALETTE)
     mode = rng.random()
     curve = {}
-    for slot in range(rng.choice((1, 4, 8, 16))):
+    for slot in range(rng.choice((4, 8, 24, 48) if world.wide else (1, 4, 8, 16))):
         value = level if mode < 0.4 else rng.choice(PALETTE) if mode < 0.8 else rng.randrange(-(10**6), 10**7)
         curve[start + slot * period * MINUTE] = None if rng.random() < 0.08 else value
     if rng.random() < 0.05:

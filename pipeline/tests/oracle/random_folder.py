@@ -1,11 +1,13 @@
 """Writes a small, nasty long-format folder from a seed, to be replayed by the platform and the oracle.
 
-    random_folder.py SEED OUT [--size SAVES] [--edge] [--format csv|parquet]
+    random_folder.py SEED OUT [--size SAVES] [--edge] [--hierarchy] [--format csv|parquet]
 
 The same seed gives the same folder. Prints, as JSON, flags worth trying on it: instants for
---valid-at and --known-at, rules to enforce, digits to round to. --edge adds what neither the
-contract nor the interface decides (unreadable rows in unnamed batches, batches of unreadable
-rows alone, first rows that are unreadable, notes that differ inside a batch).
+--valid-at and --known-at, rules to enforce, digits to round to, periods (null: none) and a least
+coverage for reads of totals and resolved curves. --hierarchy makes more plants, which change
+hands, region and type. --edge adds what neither the contract nor the interface decides
+(unreadable rows in unnamed batches, batches of unreadable rows alone, first rows that are
+unreadable, notes that differ inside a batch).
 """
 
 import argparse
@@ -18,6 +20,7 @@ from folder_files import CsvFile, ParquetFile
 from long_format import read_forecast
 from quantity import DAY, HOUR, show_instant
 from random_batches import BAD_CELLS, make_world, rows_of_save
+from random_hierarchy import hierarchy_files, periods_to_ask, widen
 
 FORECAST_COLUMNS = ["unit_type", "unit_no", "provider", "kind", "valid_after", "recorded", "delivery_start"]
 FORECAST_COLUMNS += ["period_minutes", "measure_unit", "value", "batch"]
@@ -35,18 +38,22 @@ def main(arguments):
     parser.add_argument("out", type=Path)
     parser.add_argument("--size", type=int, default=40, metavar="SAVES")
     parser.add_argument("--edge", action="store_true")
+    parser.add_argument("--hierarchy", action="store_true")
     parser.add_argument("--format", choices=("csv", "parquet"), help="default: by seed")
     options = parser.parse_args(arguments)
-    print(json.dumps(write_folder(options.seed, options.out, options.size, options.edge, options.format)))
+    flags = write_folder(options.seed, options.out, options.size, options.edge, options.format, options.hierarchy)
+    print(json.dumps(flags))
 
 
-def write_folder(seed, out, size=40, edge=False, file_format=None):
+def write_folder(seed, out, size=40, edge=False, file_format=None, hierarchy=False):
     """Write all files; the flags to try."""
     rng = random.Random(seed)
     out.mkdir(parents=True, exist_ok=True)
     drawn = rng.choice(("csv", "csv", "parquet"))
     kind_of_file = {"csv": CsvFile, "parquet": ParquetFile}[file_format or drawn]
     world = make_world(rng, edge, size)
+    if hierarchy:
+        widen(world)
     rows = lay_out(world, [rows_of_save(world, number) for number in range(size)])
     optional = [name for name in ("user", "note") if rng.random() < 0.6]
     columns = FORECAST_COLUMNS + optional
@@ -55,7 +62,10 @@ def write_folder(seed, out, size=40, edge=False, file_format=None):
     for name, part in parts(world, rows):
         kind_of_file(rng, columns).write(out / name, part)
     units = sorted({unit for _, unit, _, _ in world.series})
-    if rng.random() < 0.6:
+    if hierarchy:
+        for name, columns, records in hierarchy_files(world):
+            write_records(world, kind_of_file, out / name, columns, records)
+    elif rng.random() < 0.6:
         records = units_of(world, units)
         listed = {(record["unit_type"], int(record["unit_no"])) for record in records}
         known = [unit for unit in units if unit in listed]
@@ -214,6 +224,8 @@ def flags_to_try(world):
         "enforce": ",".join(name for name in ("gates", "limits", "locks") if rng.random() < 0.5),
         "round": rng.choice((None, None, 2, 0, 3)),
         "skip_existing_check": rng.random() < 0.15,
+        "periods": periods_to_ask(rng),
+        "completeness": rng.choice((None, 0.25, 0.5, 1)),
     }
 
 

@@ -59,6 +59,29 @@ impl Oracle {
         differences(&mut command)
     }
 
+    /// What differs between exports, each with its flags, and brute force; empty when nothing does.
+    pub(crate) fn compare_each(
+        &self,
+        folder: &Path,
+        exports: &[(PathBuf, Vec<String>)],
+        counts: &Value,
+        rules: &[String],
+    ) -> String {
+        let counts_file = folder.with_extension("counts.json");
+        std::fs::write(&counts_file, counts.to_string()).unwrap();
+        let line = |(out, flags): &(PathBuf, Vec<String>)| {
+            let mut words = vec![out.display().to_string()];
+            words.extend(flags.iter().cloned());
+            serde_json::to_string(&words).unwrap()
+        };
+        let lines: Vec<String> = exports.iter().map(line).collect();
+        let list = folder.with_extension("exports");
+        std::fs::write(&list, lines.join("\n")).unwrap();
+        let mut command = self.script("compare.py");
+        command.arg(folder).arg("--each").arg(&list).arg("--counts").arg(&counts_file).args(rules);
+        differences(&mut command)
+    }
+
     /// Counts of a direct comparison of EIA releases.
     pub(crate) fn eia_counts(&self, releases: &str) -> Value {
         last_json(&run(self.script("eia.py").arg("--datasets").arg(eia()).arg(releases)))
@@ -104,6 +127,19 @@ impl Asked {
         rules
     }
 
+    /// Flags of a read of `resolved` or `totals`: the period of that turn, and how complete it must be.
+    pub(crate) fn reading(&self, turn: usize) -> Vec<String> {
+        let periods = self.0["periods"].as_array().unwrap();
+        let mut flags = Vec::new();
+        if let Some(period) = periods[turn % periods.len()].as_u64() {
+            flags.extend(["--period".to_owned(), period.to_string()]);
+        }
+        if let Some(completeness) = self.0["completeness"].as_f64().filter(|_| turn % 2 == 1) {
+            flags.extend(["--completeness".to_owned(), completeness.to_string()]);
+        }
+        flags
+    }
+
     /// The flags of the exports: the end, each axis alone, both together.
     pub(crate) fn instants(&self) -> Vec<Vec<String>> {
         let list = |key: &str| -> Vec<String> {
@@ -138,6 +174,20 @@ impl Replayed {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "replay of {}: {}", source.display(), output.status);
         Replayed { data: data.to_owned(), counts: last_json(&output), peak_kb }
+    }
+
+    /// Replays `source` into `data`, killed again and again until it is through.
+    pub(crate) fn killed(source: &Path, data: &Path, rules: &[String], seed: u64) -> Replayed {
+        for kill in 0..4 {
+            let mut command = Command::new(PROGRAM);
+            command.arg("replay").arg(source).arg("--data").arg(data).args(rules).arg("--quiet");
+            let mut child = command.spawn().unwrap();
+            let wait = 5 + (seed * 37 + kill * 23) % 120;
+            std::thread::sleep(std::time::Duration::from_millis(wait));
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        Replayed::run(source, data, 1, rules)
     }
 
     /// The hashes of every view.

@@ -6,10 +6,9 @@ confirmation) looks through the whole list again: slow, and with nothing to get 
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
 from fractions import Fraction
 
-from long_format import ALWAYS
+from books import Batch, Books, Revision, Rules
 from quantity import (
     HOUR,
     HUNDREDTHS_PER_UNIT,
@@ -31,69 +30,14 @@ LIMITED_TYPES = ("PP", "CMP")
 UNITS, MEMBERSHIPS, PROPERTIES, LOCKS, SAVES, WITHDRAWALS = range(6)
 
 
-@dataclass
-class Rules:
-    """The switches of a replay."""
-
-    enforce: frozenset = frozenset()  # of "gates", "limits", "locks"
-    round_digits: object = None
-    skip_existing_check: bool = False
-
-
-@dataclass
-class Batch:
-    """One save, with all rows that name it."""
-
-    key: object  # None when its rows name none
-    rows: list
-    sequence: int = 0
-    accepted: int = 0  # values saved or skipped
-    withdrawn_at: object = None
-
-    @property
-    def head(self):
-        """The row that speaks for the batch."""
-        return next(row for row in self.rows if row.readable)
-
-
-@dataclass
-class Revision:
-    """One value (None: withdrawn) a slot was given by a batch."""
-
-    batch: Batch
-    valid_after: int
-    value: object
-    unchecked: bool  # saved without the existing check
-
-    @property
-    def order(self):
-        return (self.valid_after, self.batch.sequence)
-
-
-@dataclass
-class Books:
-    """All that is known after a source was taken in."""
-
-    clock: int = ALWAYS
-    slots: dict = field(default_factory=dict)  # (kind, unit, provider, period, delivery_start) -> [Revision]
-    batches: dict = field(default_factory=dict)  # key -> accepted Batch
-    units: object = None  # unit -> {valid_from: installed power}; None: any unit there is
-    properties: dict = field(default_factory=dict)  # (unit, key) -> text
-    locks: list = field(default_factory=list)
-    counts: Counter = field(default_factory=Counter)
-    refused: Counter = field(default_factory=Counter)
-    sequence: int = 0
-
-
 def save_folder(folder, rules):
     """The books after everything in the folder was taken in its order."""
     books = Books(units=None if folder.units is None else {})
     books.counts["read"] = len(folder.rows)
     journal = []
-    for rank, records in ((UNITS, folder.units or []), (PROPERTIES, folder.properties), (LOCKS, folder.locks)):
+    small_files = (UNITS, folder.units or []), (MEMBERSHIPS, folder.memberships), (PROPERTIES, folder.properties)
+    for rank, records in (*small_files, (LOCKS, folder.locks), (WITHDRAWALS, folder.withdrawals)):
         journal += [(record.recorded, rank, place, record) for place, record in enumerate(records)]
-    journal += [(time, MEMBERSHIPS, place, None) for place, time in enumerate(folder.membership_times)]
-    journal += [(record.recorded, WITHDRAWALS, place, record) for place, record in enumerate(folder.withdrawals)]
     for batch in batches_of(folder.rows):
         if any(row.readable for row in batch.rows):
             journal.append((batch.head.recorded, SAVES, batch.rows[0].place, batch))
@@ -107,6 +51,8 @@ def save_folder(folder, rules):
 
 def take(books, rules, rank, record):
     """One entry of the journal."""
+    if rank in (UNITS, MEMBERSHIPS):
+        books.statements.append(record)
     if rank == UNITS:
         books.units.setdefault(record.unit, {})[record.valid_from] = record.installed_power_mw
     elif rank == PROPERTIES:
@@ -140,6 +86,8 @@ def save(books, rules, batch):
     """One batch: refused whole, or each of its values by itself."""
     readable = [row for row in batch.rows if row.readable]
     books.clock = max([books.clock] + [row.recorded for row in readable])
+    for row in readable:
+        books.first_named.setdefault(row.unit, batch.head.recorded)
     code = refusal_of_batch(readable)
     if code:
         books.refused[code] += len(batch.rows)

@@ -24,10 +24,12 @@ from latest import counts, latest
 from long_format import read_folder
 from quantity import HUNDREDTHS_PER_UNIT, HOUR, MW, read_instant, show_date, show_instant
 from random_folder import write_folder
+from resolved import resolved
 from saving import Rules, save_folder
+from totals import totals
 
 INSTANT = pa.timestamp("us", "UTC")
-TYPES = {"unit_no": pa.int64(), "period_minutes": pa.int32(), "sequence": pa.int64(), "value_mw": pa.float64()}
+TYPES = {name: pa.int64() for name in exported.INTEGERS} | {name: pa.float64() for name in exported.FLOATS}
 TYPES |= {name: INSTANT for name in exported.INSTANTS}
 
 FILES = {
@@ -47,17 +49,18 @@ FILES = {
 }
 
 
-def export(rows, out):
+def export(rows, out, view="latest"):
     """Rows of the oracle as the platform would export them."""
     parts = {}
     for row in rows:
         parts.setdefault((row.kind, show_date(row.delivery_start)), []).append(row)
     for (kind, date), part in parts.items():
-        folder = Path(out) / "latest" / f"kind={kind}" / f"delivery_date={date}"
+        folder = Path(out) / view / f"kind={kind}" / f"delivery_date={date}"
         folder.mkdir(parents=True)
-        columns = {name: [getattr(row, name, None) for row in part] for name in exported.COLUMNS}
-        columns["value_mw"] = [row.value / HUNDREDTHS_PER_UNIT[MW] for row in part]
-        columns["batch_id"] = [str(uuid.UUID(int=row.sequence)) for row in part]
+        columns = {name: [getattr(row, name, None) for row in part] for name in exported.VIEWS[view][0]}
+        columns["value_mw"] = [row.value and row.value / HUNDREDTHS_PER_UNIT[MW] for row in part]
+        if view == "latest":
+            columns["batch_id"] = [str(uuid.UUID(int=row.sequence)) for row in part]
         arrays = {name: pa.array(cells, TYPES.get(name, pa.string())) for name, cells in columns.items()}
         table = pa.table(arrays).replace_schema_metadata({name: "0" for name in exported.METADATA})
         pq.write_table(table, folder / "part-0.parquet")
@@ -96,8 +99,9 @@ class RandomFolders(unittest.TestCase):
     def test_each_seed_is_a_folder_whose_counts_add_up(self):
         for seed in range(12):
             with tempfile.TemporaryDirectory() as out, tempfile.TemporaryDirectory() as again:
-                flags = write_folder(seed, Path(out), size=20, edge=seed % 4 == 0)
-                self.assertEqual(write_folder(seed, Path(again), size=20, edge=seed % 4 == 0), flags)
+                draw = {"size": 20, "edge": seed % 4 == 0, "hierarchy": seed % 3 == 0}
+                flags = write_folder(seed, Path(out), **draw)
+                self.assertEqual(write_folder(seed, Path(again), **draw), flags)
                 for file in Path(out).iterdir():
                     self.assertEqual(file.read_bytes(), (Path(again) / file.name).read_bytes())
                 rules = Rules(frozenset(flags["enforce"].split(",")), flags["round"], flags["skip_existing_check"])
@@ -139,6 +143,35 @@ class Comparison(unittest.TestCase):
             self.assertIn("saved: expected", printed)
             self.assertIn("refused LOCKED: expected 0, found 1", printed)
             self.assertEqual(code, 1)
+
+    def test_views_at_periods(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            folder, each = Path(scratch) / "folder", Path(scratch) / "each"
+            flags = write_folder(6, folder, hierarchy=True)
+            books = save_folder(read_folder(folder), Rules())
+            lines = []
+            for view, rows_of in (("resolved", resolved), ("totals", totals)):
+                for period in flags["periods"]:
+                    rows, out = rows_of(books, None, None, period, 0.5), Path(scratch) / f"{view}{period}"
+                    export(rows, out, view)
+                    lines.append([str(out), "--view", view, "--completeness", 0.5])
+                    lines[-1] += ["--period", period] if period else []
+                self.assertIn(None, [row.value for row in rows])
+                self.assertEqual(self.run_compare(folder, *lines[-1]), (0, "0 differences\n"))
+            each.write_text("\n".join(map(json.dumps, lines)))
+            self.assertEqual(self.run_compare(folder, "--each", each), (0, "0 differences\n"))
+            self.assertEqual(self.run_compare(folder, *lines[-1], "--provider", "nobody")[0], 1)
+            begin, end = show_instant(rows[3].delivery_start), show_instant(rows[3].delivery_start + 1)
+            kept = [row for row in rows if row.delivery_start == rows[3].delivery_start]
+            export(kept, Path(scratch) / "part", view)
+            part = (folder, Path(scratch) / "part", *lines[-1][1:], "--from", begin, "--to", end)
+            self.assertEqual(self.run_compare(*part), (0, "0 differences\n"))
+            rows[0].members += 1
+            rows[1].coverage /= 2
+            export(rows[:-1], Path(scratch) / "bad", view)
+            code, printed = self.run_compare(folder, Path(scratch) / "bad", *lines[-1][1:])
+            self.assertEqual((code, len(printed.splitlines())), (1, 4))
+            self.assertIn(f"members {rows[0].members - 1}, {rows[0].members}", printed)
 
     def test_batch_ids(self):
         def row(sequence, batch_id):

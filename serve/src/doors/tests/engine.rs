@@ -168,6 +168,7 @@ impl Engine {
             clock: self.clock,
             blocks: blocks.collect(),
             new_series: new_series.map(|(series, id)| (SeriesId(id), series)).collect(),
+            totals: Vec::new(),
             reference: Some(Arc::new(self.reference.clone())),
             figures: Figures { batches: self.sequence, ..Figures::default() },
         });
