@@ -14,6 +14,7 @@ pub mod block;
 pub mod catalog;
 pub mod change;
 pub mod chunk;
+pub mod civil;
 pub mod delta;
 pub mod gate;
 pub mod late;

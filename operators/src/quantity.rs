@@ -40,7 +40,7 @@ impl Quantity {
     /// The value as decimal text in `measure`, without trailing zeros.
     #[must_use]
     pub fn text_in(self, measure: Measure, period: Period) -> String {
-        decimal_text(self.hundredths_in(measure, period), if measure.is_mega() { 5 } else { 2 })
+        measure.text(self.hundredths_in(measure, period))
     }
 
     /// Megawatts as the nearest double, exact to the hundredth of a kW when printed with five decimals.
@@ -83,7 +83,15 @@ impl Measure {
         self as u8
     }
 
-    fn is_energy(self) -> bool {
+    /// A count of hundredths of a kW or kWh as decimal text in this unit, without trailing zeros.
+    #[must_use]
+    pub fn text(self, hundredths: i64) -> String {
+        decimal_text(hundredths, if self.is_mega() { 5 } else { 2 })
+    }
+
+    /// Whether it measures energy, not power.
+    #[must_use]
+    pub fn is_energy(self) -> bool {
         matches!(self, Measure::KiloWattHour | Measure::MegaWattHour)
     }
 

@@ -218,13 +218,23 @@ impl Zone {
     /// `[start, end)` of the `days` civil days that begin with the one holding `instant`.
     #[must_use]
     pub fn civil_days(&self, instant: Instant, days: i32) -> (Instant, Instant) {
-        let first = instant.timestamp().to_zoned_datetime(self.0.clone()).date();
-        let start_of = |date: civil::Date| {
-            date.to_zoned_datetime(self.0.clone())
-                .map_or(instant, |zoned| Instant::from(zoned.timestamp()))
-        };
+        let first = self.date(instant);
         let last = first.saturating_add(jiff::Span::new().days(days));
-        (start_of(first), start_of(last))
+        (self.start_of(first), self.start_of(last))
+    }
+
+    /// The date that this zone's calendars show at `instant`.
+    #[must_use]
+    pub fn date(&self, instant: Instant) -> civil::Date {
+        instant.timestamp().to_zoned_datetime(self.0.clone()).date()
+    }
+
+    /// The first instant of a civil day; at the ends of the calendar, the calendar's.
+    #[must_use]
+    pub fn start_of(&self, date: civil::Date) -> Instant {
+        let zoned = date.to_zoned_datetime(self.0.clone());
+        let edge = if date.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Instant::from(zoned.map_or(edge, |zoned| zoned.timestamp()))
     }
 
     /// `instant` as RFC 3339 with this zone's offset.

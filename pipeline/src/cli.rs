@@ -85,7 +85,7 @@ pub struct ServeArgs {
 /// Options of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// `eia930-vintages[:2019,2020]` or the path of a long-format file or folder.
+    /// `eia930-vintages[:2019,2020]`, `fleet:SEED` or the path of a long-format file or folder.
     pub source: String,
     /// `max`, or a factor of real time.
     #[arg(long, default_value = "max", value_parser = parse_speed)]

@@ -149,6 +149,7 @@ impl Engine {
             blocks: days,
             totals: done.totals,
             reference: Some(Arc::clone(&engine.base.reference)),
+            withdrawn: engine.base.withdrawn.iter().map(|(batch, at)| (*batch, *at)).collect(),
             figures,
         });
         engine.base.series = Vec::new();
@@ -198,6 +199,7 @@ impl Engine {
             blocks: blocks.map(|(series_day, block)| (series_day, Arc::new(block))).collect(),
             totals,
             reference: closing.changed_reference.then(|| Arc::clone(&self.base.reference)),
+            withdrawn: closing.history.withdrawn.into_iter().collect(),
             figures: self.figures(journal_bytes),
         };
         // History first: what a reader sees must already be found there.

@@ -77,7 +77,7 @@ fn a_replay_in_parts_ends_like_one_at_once() {
 fn the_rules_of_the_doors_may_be_asked_for() {
     let room = tempfile::tempdir().unwrap();
     let (data, files) = (room.path().join("data"), room.path().join("files"));
-    let source = "fleet:7:plants=30,days=2";
+    let source = "fleet:2:plants=30,days=7";
     generate(&data, source, &files).succeeded();
     let rules = ["--enforce", "gates,limits", "--round", "2", "--json"];
     let judged = |data: &str, source: &str| {

@@ -9,4 +9,5 @@ pub mod clock_hold;
 pub mod command;
 pub mod doors;
 mod pages;
+mod retained;
 pub mod read_model;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use papaya::HashMap;
-use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::reference::Reference;
@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::pages::Pages;
+use crate::retained::Retained;
 
 type FixedState = foldhash::fast::FixedState;
 
@@ -43,6 +44,8 @@ pub struct Closed {
     pub totals: Vec<TotalChanges>,
     /// The statements on units, where one changed.
     pub reference: Option<Arc<Reference>>,
+    /// Batches withdrawn, and when.
+    pub withdrawn: Vec<(Sequence, Instant)>,
     /// Figures for `/status` and `/metrics`.
     pub figures: Figures,
 }
@@ -115,6 +118,8 @@ struct Directory {
     since: HashMap<SeriesId, Instant, FixedState>,
     days: HashMap<SeriesDay, u32, FixedState>,
     total_days: HashMap<TotalKey, u32, FixedState>,
+    /// The epoch that withdrew a batch, and when that was.
+    withdrawn: HashMap<Sequence, (Epoch, Instant), FixedState>,
 }
 
 /// The read model: readers ask it for the newest snapshot, the engine publishes into it.
@@ -123,6 +128,7 @@ pub struct ReadModel {
     /// Made with the data folder; part of the token of streams.
     pub incarnation: Uuid,
     newest: ArcSwap<Snapshot>,
+    retained: Retained,
     directory: Arc<Directory>,
     closed: watch::Sender<Epoch>,
     ready: ArcSwap<Result<(), String>>,
@@ -147,6 +153,7 @@ impl ReadModel {
         ReadModel {
             incarnation,
             newest: ArcSwap::from_pointee(empty),
+            retained: Retained::default(),
             directory,
             closed: watch::Sender::new(Epoch(0)),
             ready: ArcSwap::from_pointee(Err(reason.to_owned())),
@@ -159,8 +166,15 @@ impl ReadModel {
         self.newest.load_full()
     }
 
+    /// The snapshot of exactly that epoch, while it is retained.
+    #[must_use]
+    pub fn at(&self, epoch: Epoch) -> Option<Arc<Snapshot>> {
+        self.retained.at(epoch)
+    }
+
     /// Makes a closed epoch visible. Called by one thread only, in the order of epochs.
     pub fn publish(&self, closed: Closed) {
+        let touched = closed.blocks.len() + closed.totals.iter().map(|all| all.days.len()).sum::<usize>();
         let mut next = Snapshot::clone(&self.newest.load());
         for (id, series) in closed.new_series {
             next.series = next.series.max(id.0 + 1);
@@ -188,10 +202,15 @@ impl ReadModel {
         if let Some(reference) = closed.reference {
             next.reference = reference;
         }
+        for (sequence, instant) in closed.withdrawn {
+            self.directory.withdrawn.pin().insert(sequence, (closed.epoch, instant));
+        }
         next.epoch = closed.epoch;
         next.clock = closed.clock;
         next.figures = Arc::new(closed.figures);
-        self.newest.store(Arc::new(next));
+        let next = Arc::new(next);
+        self.retained.keep(Arc::clone(&next), touched);
+        self.newest.store(next);
         self.closed.send_replace(closed.epoch);
     }
 
@@ -264,6 +283,13 @@ impl Snapshot {
     #[must_use]
     pub fn changed(&self, series: SeriesId, day: Day) -> Option<Instant> {
         self.published(series, day).map(|published| published.changed)
+    }
+
+    /// When a batch was withdrawn, if it was at this epoch.
+    #[must_use]
+    pub fn withdrawn_at(&self, sequence: Sequence) -> Option<Instant> {
+        let known = self.directory.withdrawn.pin().get(&sequence).copied();
+        known.filter(|(epoch, _)| *epoch <= self.epoch).map(|(_, instant)| instant)
     }
 
     /// The clock of the epoch that first named a series.
@@ -352,6 +378,7 @@ mod tests {
                 blocks: vec![((SeriesId(0), Day(0)), block()), ((id, Day(1)), block())],
                 totals: Vec::new(),
                 reference: None,
+                withdrawn: Vec::new(),
                 figures: Figures::default(),
             });
             if epoch == 1 {

@@ -48,9 +48,9 @@ impl Fleet {
         let mut changes = Source::Fleet(self.clone()).open(&as_made())?;
         let partial = partial_beside(out)?;
         let written = write_all(&partial, &mut changes, &mut progress).and_then(|written| {
+            sync_folder(&partial)?;
             fs::rename(&partial, out).map_err(failed(out))?;
-            let room = partial.parent().unwrap_or(Path::new("."));
-            File::open(room).and_then(|folder| folder.sync_all()).map_err(failed(room))?;
+            sync_folder(partial.parent().unwrap_or(Path::new(".")))?;
             Ok(written)
         });
         if written.is_err() {
@@ -101,6 +101,11 @@ fn partial_beside(out: &Path) -> Result<PathBuf, SourceError> {
     }
     fs::create_dir_all(&partial).map_err(failed(&partial))?;
     Ok(partial)
+}
+
+/// Brings the names in a folder to disk.
+fn sync_folder(folder: &Path) -> Result<(), SourceError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed(folder))
 }
 
 fn failed(file: &Path) -> impl FnOnce(io::Error) -> SourceError {

@@ -20,6 +20,9 @@ const FEWEST: (usize, usize) = (3, 2);
 const SHARED_EVERY: usize = 15;
 /// One plant of so many is sold, at different places in the fleet from those.
 const SOLD_EVERY: usize = 12;
+/// Minutes by which an extension is known before: more than any desk looks ahead, with its delay, so that
+/// no limit refuses what a desk expects of it.
+const EXTENSION_KNOWN: i64 = 4_320;
 /// Hundredths of a kW in a kW.
 const PER_KILOWATT: i64 = 100;
 const MINUTE: i64 = 60_000_000;
@@ -114,7 +117,7 @@ fn always_member(parent: Unit, child: Unit) -> Statement {
     membership(member(parent, child, Instant::MIN, None))
 }
 
-/// The plant's master data, and its extension, known a day and a half before.
+/// The plant's master data, and its extension, known before any forecast reaches it.
 fn master_data(plant: &Plant) -> Vec<Statement> {
     let area = plant.area();
     let first = UnitVersion {
@@ -128,7 +131,7 @@ fn master_data(plant: &Plant) -> Vec<Statement> {
     let extended = plant.extension.map(|(from, installed)| UnitVersion {
         installed_power: Some(Quantity(installed * PER_KILOWATT)),
         valid_from: Instant(from * MINUTE),
-        recorded: Instant((from - 2_160) * MINUTE),
+        recorded: Instant((from - EXTENSION_KNOWN) * MINUTE),
         ..first.clone()
     });
     std::iter::once(first).chain(extended).map(unit).collect()

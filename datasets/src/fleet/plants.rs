@@ -107,9 +107,9 @@ fn plant(seed: Chance, rank: usize, span: Span, names: &mut BTreeMap<String, u32
     let longitude = middle.longitude + draw(2).between(-25, 25);
     let habit = habit(kind, rank, draw(3));
     let installed = installed_megawatts(kind, habit, draw(4)) * 1_000 / place.smallness;
-    // Not in the first day, so that both states are seen.
+    // Not in the first days of a longer fleet, so that it becomes known while the fleet runs.
     let extension = (rank % 17 == 5 && span.days > 2).then(|| {
-        let day = draw(5).between(2, span.days - 1);
+        let day = draw(5).between(span.days.min(5) - 1, span.days - 1);
         let from = span.start + day * 1_440 - place.office_offset;
         (from, installed + Fixed::thousandths(draw(6).between(150, 400)).of(installed))
     });

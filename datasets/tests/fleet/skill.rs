@@ -91,6 +91,11 @@ fn errors_grow_with_lead_time_and_differ_by_provider() {
     let later = ["FinalForecast", "MeteoNord"].map(|provider| of("wind", provider, 4));
     assert!(later.is_sorted(), "{later:?}\n{words}");
     assert!((0.03..0.12).contains(&soon[0]) && (0.06..0.25).contains(&later[1]), "{words}");
+    let bias = |provider: &str| {
+        let all = scores.iter().filter(|((kind, by, _), _)| kind == "wind" && by == provider);
+        all.map(|(_, score)| score.bias).sum::<f64>()
+    };
+    assert!(bias("MeteoNord") > 0.0 && bias("UserForecast") < 0.0, "{words}");
     let sun = ["SunFlow", "UserForecast"].map(|provider| {
         let all = scores.iter().filter(|((kind, by, _), _)| kind == "solar" && by == provider);
         let (sum, count) = all.fold((0.0, 0.0), |(sum, count), (_, score)| {

@@ -169,6 +169,7 @@ impl Engine {
             blocks: blocks.collect(),
             new_series: new_series.map(|(series, id)| (SeriesId(id), series)).collect(),
             totals: Vec::new(),
+            withdrawn: Vec::new(),
             reference: Some(Arc::new(self.reference.clone())),
             figures: Figures { batches: self.sequence, ..Figures::default() },
         });
