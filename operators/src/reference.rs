@@ -118,6 +118,11 @@ impl Reference {
         self.units.get(&unit)?.iter().rev().find(|version| version.valid_from <= instant)
     }
 
+    /// All units, in order.
+    pub fn units(&self) -> impl Iterator<Item = Unit> {
+        self.units.keys().copied()
+    }
+
     /// The newest master data of `unit`, whether it holds yet or not.
     #[must_use]
     pub fn newest_unit(&self, unit: Unit) -> Option<&UnitVersion> {

@@ -195,6 +195,12 @@ impl Zone {
     /// The zone of a unit that names none.
     pub const DEFAULT_NAME: &'static str = "Europe/Istanbul";
 
+    /// UTC.
+    #[must_use]
+    pub fn utc() -> Zone {
+        Zone(TimeZone::UTC)
+    }
+
     /// The zone of that IANA name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Zone> {

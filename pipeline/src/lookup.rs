@@ -1,6 +1,7 @@
 //! Answers the doors' questions to the history store, on a thread of its own: the store reads from disk.
 
-use smartpulse_serve::command::{BatchSummary, Lookup};
+use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_serve::command::{BatchSummary, Lookup, Told};
 use tokio::sync::mpsc::Receiver;
 use tracing::error;
 use uuid::Uuid;
@@ -12,6 +13,12 @@ use crate::history::tail::Archive;
 pub(crate) fn answer_all(archive: &Archive, mut lookups: Receiver<Lookup>) {
     while let Some(lookup) = lookups.blocking_recv() {
         match lookup {
+            Lookup::Revisions { days, reply } => {
+                match days.into_iter().map(|day| revisions(archive, day)).collect() {
+                    Ok(found) => drop(reply.send(found)),
+                    Err(problem) => error!(%problem, "revisions could not be looked up"),
+                }
+            }
             Lookup::Batch { id, reply } => {
                 match summary(archive, id) {
                     // The asker may have gone away.
@@ -22,6 +29,11 @@ pub(crate) fn answer_all(archive: &Archive, mut lookups: Receiver<Lookup>) {
             }
         }
     }
+}
+
+fn revisions(archive: &Archive, day: SeriesDay) -> Result<Vec<Told>, HistoryError> {
+    let stored = archive.day(day)?.into_iter();
+    Ok(stored.map(|it| Told { revision: it.revision, confirmed: it.confirmed }).collect())
 }
 
 fn summary(archive: &Archive, id: Uuid) -> Result<Option<BatchSummary>, HistoryError> {

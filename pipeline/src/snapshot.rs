@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Batch, Epoch, Sequence};
 use smartpulse_operators::block::{DayBlock, DayState, Packed};
 use smartpulse_operators::chunk::{Revision, SeriesDay};
-use smartpulse_serve::read_model::Snapshot;
+use smartpulse_serve::snapshot::Snapshot;
 use thiserror::Error;
 
 use crate::engine::{Base, LiveDay};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Batch, Epoch, Sequence};
 use smartpulse_operators::change::Change;
+use smartpulse_operators::chunk::{Revision, SeriesDay};
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_operators::time::{Day, Instant};
 use smartpulse_operators::unit::Unit;
@@ -120,6 +121,22 @@ pub enum Lookup {
         /// The batch with its counts, if it is there.
         reply: oneshot::Sender<Option<BatchSummary>>,
     },
+    /// All revisions of some series days.
+    Revisions {
+        /// Which.
+        days: Vec<SeriesDay>,
+        /// Those of each day, in `(valid_after, sequence)` order.
+        reply: oneshot::Sender<Vec<Vec<Told>>>,
+    },
+}
+
+/// A revision as history tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// What the batch said of the series day.
+    pub revision: Revision,
+    /// One mark a value: it was counted as skipped.
+    pub confirmed: Box<[bool]>,
 }
 
 /// A batch and what became of its values.

@@ -21,6 +21,7 @@ pub use rules::DoorRules;
 use smartpulse_operators::time::Instant;
 
 mod answer;
+mod axes;
 mod batches;
 mod body;
 mod caller;
@@ -29,13 +30,19 @@ mod coding;
 mod curve_text;
 mod desk;
 mod exchange;
+mod history;
 mod latest;
 mod locks;
 mod memberships;
 mod meters;
+mod multi;
+mod normalized;
 mod path;
 mod properties;
+mod reading;
 mod refusal;
+mod resampled;
+mod rows_now;
 mod rules;
 mod save;
 mod save_answer;
@@ -43,6 +50,8 @@ mod save_body;
 mod save_shape;
 mod statement;
 mod status;
+mod told;
+mod totals;
 mod units;
 mod words;
 
@@ -73,6 +82,13 @@ pub fn router(doors: Doors) -> Router {
     Router::new()
         .route(forecasts, post(save::forecasts))
         .route(&format!("{forecasts}/latest"), get(latest::forecasts))
+        .route(&format!("{forecasts}/history"), get(history::history))
+        .route(&format!("{forecasts}/evolution"), get(history::evolution))
+        .route(&format!("{forecasts}/latest-by-date"), get(latest::by_date))
+        .route(&format!("{forecasts}/latest-by-production-time-offset"), get(latest::by_offset))
+        .route("/api/v2.0/production-forecast/GetLatestMulti", post(multi::latest))
+        .route("/api/v2.0/production-forecast/multi", post(multi::latest))
+        .route("/api/v2.0/totals/{dimension}/{key}/{provider}", get(totals::show))
         .route("/api/v2.0/actuals/{unitType}/{unitNo}", get(latest::actuals).post(save::actuals))
         .route("/api/v2.0/batches/{id}", get(batches::show).delete(batches::withdraw))
         .route("/api/v2.0/units", get(units::list))

@@ -9,5 +9,6 @@ pub mod clock_hold;
 pub mod command;
 pub mod doors;
 mod pages;
-mod retained;
 pub mod read_model;
+mod retained;
+pub mod snapshot;

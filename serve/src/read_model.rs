@@ -4,7 +4,6 @@
 //! publishing an epoch copies only the paths to the days it touched. The directory from names to numbers
 //! only grows and is shared by all snapshots: a number that a snapshot does not know yet reads as absent.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +13,8 @@ use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::reference::Reference;
-use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
-use smartpulse_operators::time::{Day, Instant};
-use smartpulse_operators::timeline::Timeline;
-use smartpulse_operators::total::Total;
-use smartpulse_operators::totals::sums::{DaySums, TotalDay};
+use smartpulse_operators::series::{Series, SeriesId};
+use smartpulse_operators::time::Instant;
 use smartpulse_operators::totals::{TotalChanges, TotalKey};
 use smartpulse_operators::unit::Unit;
 use tokio::sync::watch;
@@ -26,6 +22,7 @@ use uuid::Uuid;
 
 use crate::pages::Pages;
 use crate::retained::Retained;
+use crate::snapshot::{Published, Snapshot};
 
 type FixedState = foldhash::fast::FixedState;
 
@@ -69,57 +66,17 @@ pub struct Figures {
     pub sources: Vec<(String, u64)>,
 }
 
-/// All views at one epoch.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// The clock.
-    pub clock: Instant,
-    /// Statements on units.
-    pub reference: Arc<Reference>,
-    /// Figures of the engine.
-    pub figures: Arc<Figures>,
-    /// Number of series named so far.
-    series: u32,
-    blocks: Pages<Published>,
-    sums: Pages<PublishedSums>,
-    timelines: Arc<BTreeMap<Total, PublishedTimeline>>,
-    directory: Arc<Directory>,
-}
-
-/// A block and the clock of the epoch that published it.
-#[derive(Clone, Debug)]
-struct Published {
-    block: Arc<DayBlock>,
-    changed: Instant,
-}
-
-/// The sums of a day of a total, none where no plant is present any more, and the clock of that epoch.
-#[derive(Clone, Debug)]
-struct PublishedSums {
-    sums: Option<Arc<DaySums>>,
-    changed: Instant,
-}
-
-/// Who belongs to a total, and the clock of the epoch that changed it last.
-#[derive(Clone, Debug)]
-struct PublishedTimeline {
-    timeline: Arc<Timeline>,
-    changed: Instant,
-}
-
 /// Names to numbers; only grows.
 #[derive(Debug, Default)]
-struct Directory {
+pub(crate) struct Directory {
     /// Series of a unit.
-    by_unit: HashMap<Unit, Vec<(SeriesId, Arc<Series>)>, FixedState>,
+    pub(crate) by_unit: HashMap<Unit, Vec<(SeriesId, Arc<Series>)>, FixedState>,
     /// The clock of the epoch that first named a series.
-    since: HashMap<SeriesId, Instant, FixedState>,
-    days: HashMap<SeriesDay, u32, FixedState>,
-    total_days: HashMap<TotalKey, u32, FixedState>,
+    pub(crate) since: HashMap<SeriesId, Instant, FixedState>,
+    pub(crate) days: HashMap<SeriesDay, u32, FixedState>,
+    pub(crate) total_days: HashMap<TotalKey, u32, FixedState>,
     /// The epoch that withdrew a batch, and when that was.
-    withdrawn: HashMap<Sequence, (Epoch, Instant), FixedState>,
+    pub(crate) withdrawn: HashMap<Sequence, (Epoch, Instant), FixedState>,
 }
 
 /// The read model: readers ask it for the newest snapshot, the engine publishes into it.
@@ -174,7 +131,8 @@ impl ReadModel {
 
     /// Makes a closed epoch visible. Called by one thread only, in the order of epochs.
     pub fn publish(&self, closed: Closed) {
-        let touched = closed.blocks.len() + closed.totals.iter().map(|all| all.days.len()).sum::<usize>();
+        let touched =
+            closed.blocks.len() + closed.totals.iter().map(|all| all.days.len()).sum::<usize>();
         let mut next = Snapshot::clone(&self.newest.load());
         for (id, series) in closed.new_series {
             next.series = next.series.max(id.0 + 1);
@@ -197,7 +155,7 @@ impl ReadModel {
             }
         }
         for changes in closed.totals {
-            self.publish_totals(&mut next, changes, closed.clock);
+            self.publish_totals(&mut next, changes);
         }
         if let Some(reference) = closed.reference {
             next.reference = reference;
@@ -214,7 +172,7 @@ impl ReadModel {
         self.closed.send_replace(closed.epoch);
     }
 
-    fn publish_totals(&self, next: &mut Snapshot, changes: TotalChanges, changed: Instant) {
+    fn publish_totals(&self, next: &mut Snapshot, changes: TotalChanges) {
         let total_days = self.directory.total_days.pin();
         for (key, sums) in changes.days {
             let number = total_days.get(&key).copied().unwrap_or_else(|| {
@@ -222,12 +180,12 @@ impl ReadModel {
                 total_days.insert(key, number);
                 number
             });
-            next.sums.set(number as usize, PublishedSums { sums, changed });
+            next.sums.set(number as usize, sums);
         }
         if !changes.timelines.is_empty() {
             let timelines = Arc::make_mut(&mut next.timelines);
             for (total, timeline) in changes.timelines {
-                timelines.insert(total, PublishedTimeline { timeline, changed });
+                timelines.insert(total, timeline);
             }
         }
     }
@@ -252,109 +210,12 @@ impl ReadModel {
     }
 }
 
-impl Snapshot {
-    /// Series of `unit` of that kind and provider, one a period, by period.
-    #[must_use]
-    pub fn series_of(
-        &self,
-        unit: Unit,
-        kind: Kind,
-        provider: &Provider,
-    ) -> Vec<(SeriesId, Arc<Series>)> {
-        let by_unit = self.directory.by_unit.pin();
-        let all = by_unit.get(&unit).map_or(&[][..], Vec::as_slice);
-        // The directory is shared with later snapshots; what they named is not there yet at this epoch.
-        let wanted = |(id, series): &&(SeriesId, Arc<Series>)| {
-            id.0 < self.series && series.kind == kind && series.provider == *provider
-        };
-        let mut found: Vec<_> = all.iter().filter(wanted).cloned().collect();
-        found.sort_by_key(|(_, series)| series.period);
-        found
-    }
-
-    /// The block of a series day at this epoch.
-    #[must_use]
-    pub fn block(&self, series: SeriesId, day: Day) -> Option<&Arc<DayBlock>> {
-        self.published(series, day).map(|published| &published.block)
-    }
-
-    /// The clock of the epoch that last changed a series day, as of this epoch. It never goes back, whatever
-    /// the change was: a withdrawal or an activation shows rows that were recorded long before.
-    #[must_use]
-    pub fn changed(&self, series: SeriesId, day: Day) -> Option<Instant> {
-        self.published(series, day).map(|published| published.changed)
-    }
-
-    /// When a batch was withdrawn, if it was at this epoch.
-    #[must_use]
-    pub fn withdrawn_at(&self, sequence: Sequence) -> Option<Instant> {
-        let known = self.directory.withdrawn.pin().get(&sequence).copied();
-        known.filter(|(epoch, _)| *epoch <= self.epoch).map(|(_, instant)| instant)
-    }
-
-    /// The clock of the epoch that first named a series.
-    #[must_use]
-    pub fn named(&self, series: SeriesId) -> Option<Instant> {
-        self.directory.since.pin().get(&series).copied()
-    }
-
-    fn published(&self, series: SeriesId, day: Day) -> Option<&Published> {
-        let number = *self.directory.days.pin().get(&(series, day))?;
-        self.blocks.get(number as usize)
-    }
-
-    /// A day of a total on its grid, with members and those that report; none where nothing is present.
-    #[must_use]
-    pub fn total(&self, key: &TotalKey) -> Option<TotalDay> {
-        let number = *self.directory.total_days.pin().get(key)?;
-        let sums = self.sums.get(number as usize)?.sums.as_ref()?;
-        Some(sums.read(&self.timelines.get(&key.total)?.timeline, key.day))
-    }
-
-    /// The clock of the epoch that last changed a day of a total, as of this epoch.
-    #[must_use]
-    pub fn total_changed(&self, key: &TotalKey) -> Option<Instant> {
-        let members = self.timelines.get(&key.total).map(|known| known.changed);
-        let number = self.directory.total_days.pin().get(key).copied();
-        let sums = number.and_then(|number| self.sums.get(number as usize));
-        members.max(sums.map(|known| known.changed))
-    }
-
-    /// Visits every total that anybody ever belonged to, in order.
-    pub fn totals(&self) -> impl Iterator<Item = &Total> {
-        self.timelines.keys()
-    }
-
-    /// Every day of every total, in no particular order.
-    pub fn for_each_total(&self, mut visit: impl FnMut(&TotalKey, TotalDay)) {
-        for key in self.directory.total_days.pin().keys() {
-            if let Some(day) = self.total(key) {
-                visit(key, day);
-            }
-        }
-    }
-
-    /// Every series day with its block, in no particular order.
-    pub fn for_each_block(&self, mut visit: impl FnMut(SeriesDay, &Arc<DayBlock>)) {
-        for (series_day, number) in &self.directory.days.pin() {
-            if let Some(published) = self.blocks.get(*number as usize) {
-                visit(*series_day, &published.block);
-            }
-        }
-    }
-
-    /// Number of series days ever touched.
-    #[must_use]
-    pub fn series_days(&self) -> usize {
-        self.blocks.len()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use smartpulse_operators::block::{DayState, Packed};
-    use smartpulse_operators::time::Period;
+    use smartpulse_operators::series::{Kind, Provider};
+    use smartpulse_operators::time::{Day, Period};
     use smartpulse_operators::unit::UnitType;
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use smartpulse_operators::batch::Epoch;
 
-use crate::read_model::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// Past epochs kept: minutes of live traffic.
 const EPOCHS: usize = 4_096;
@@ -29,9 +29,7 @@ impl Retained {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         kept.blocks += touched;
         kept.snapshots.push_back((snapshot, touched));
-        while kept.snapshots.len() > 1
-            && (kept.snapshots.len() > EPOCHS || kept.blocks > BLOCKS)
-        {
+        while kept.snapshots.len() > 1 && (kept.snapshots.len() > EPOCHS || kept.blocks > BLOCKS) {
             if let Some((_, touched)) = kept.snapshots.pop_front() {
                 kept.blocks -= touched;
             }

@@ -24,6 +24,8 @@ pub(crate) struct Answer {
     pub(crate) epoch: Option<Epoch>,
     content: Content,
     version: Option<Version>,
+    /// What was known when, where that was asked for.
+    known_at: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +106,7 @@ impl Answer {
         } else {
             (StatusCode::OK, Content::Read(data()))
         };
-        Answer { status, epoch: Some(epoch), content, version: Some(version) }
+        Answer { status, epoch: Some(epoch), content, version: Some(version), known_at: None }
     }
 
     /// A read whose version is its own text.
@@ -117,7 +119,13 @@ impl Answer {
     /// A read of what changes all the time: no version.
     pub(crate) fn current(epoch: Epoch, data: &Value) -> Answer {
         let content = Content::Read(data.to_string());
-        Answer { status: StatusCode::OK, epoch: Some(epoch), content, version: None }
+        Answer {
+            status: StatusCode::OK,
+            epoch: Some(epoch),
+            content,
+            version: None,
+            known_at: None,
+        }
     }
 
     /// A change that was taken in whole.
@@ -141,18 +149,23 @@ impl Answer {
             _ => Map::new(),
         };
         let content = Content::Change { message: message.to_owned(), data, additional };
-        Answer { status, epoch: None, content, version: None }
+        Answer { status, epoch: None, content, version: None, known_at: None }
     }
 
     /// Something without an envelope.
     pub(crate) fn page(status: StatusCode, content_type: &'static str, text: String) -> Answer {
         let content = Content::Page { content_type, text };
-        Answer { status, epoch: None, content, version: None }
+        Answer { status, epoch: None, content, version: None, known_at: None }
     }
 
     /// The same, showing `epoch`.
     pub(crate) fn at(self, epoch: Epoch) -> Answer {
         Answer { epoch: Some(epoch), ..self }
+    }
+
+    /// The same, as known at an instant.
+    pub(crate) fn with_known_at(self, known_at: Option<Instant>) -> Answer {
+        Answer { known_at, ..self }
     }
 
     /// Whether it carries a tag.
@@ -186,6 +199,9 @@ impl Answer {
         }
         let epoch = self.epoch.unwrap_or(newest);
         insert(&mut headers, "x-smartpulse-epoch", &epoch.0.to_string());
+        if let Some(known_at) = self.known_at {
+            insert(&mut headers, "x-smartpulse-known-at", &known_at.to_string());
+        }
         insert(&mut headers, "x-trace-id", trace);
         let (content_type, body) = match self.content {
             Content::Nothing => return (self.status, headers, Vec::new()),

@@ -21,12 +21,12 @@ pub(crate) fn measure_word(measure: Measure) -> &'static str {
 }
 
 /// One slot of a curve that has a value.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Row<'r> {
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
     pub(crate) start: Instant,
     pub(crate) value: i64,
     /// The batch of the row shown.
-    pub(crate) shown: &'r Arc<Batch>,
+    pub(crate) shown: Arc<Batch>,
 }
 
 /// How curves are written.
@@ -36,11 +36,16 @@ pub(crate) struct CurveText {
     pub(crate) clock: ClockText,
     /// With create date, note and provider of each row.
     pub(crate) details: bool,
+    /// What rows have in common is written once: the legacy normalised form.
+    pub(crate) normalized: bool,
 }
 
 impl CurveText {
     /// Appends the element of `series` with its `rows`.
-    pub(crate) fn write(&self, series: &Series, rows: &[Row<'_>], text: &mut String) {
+    pub(crate) fn write(&self, series: &Series, rows: &[Row], text: &mut String) {
+        if self.normalized {
+            return super::normalized::write(self, series, rows, text);
+        }
         let measure = measure_word(self.measure);
         let provider = Value::from(series.provider.key()).to_string();
         let (unit_type, unit_no) = (series.unit.unit_type.word(), series.unit.unit_no);
@@ -52,8 +57,8 @@ impl CurveText {
         text.push_str(&format!(r#""period":{period},"measureUnit":"{measure}","predictions":["#));
         let mut tail: (Option<&Arc<Batch>>, String) = (None, String::new());
         for (index, row) in rows.iter().enumerate() {
-            if tail.0.is_none_or(|batch| !Arc::ptr_eq(batch, row.shown)) {
-                tail = (Some(row.shown), self.tail(row.shown, &provider, measure));
+            if tail.0.is_none_or(|batch| !Arc::ptr_eq(batch, &row.shown)) {
+                tail = (Some(&row.shown), self.tail(&row.shown, &provider, measure));
             }
             text.push_str(if index == 0 { r#"{"ds":""# } else { r#",{"ds":""# });
             self.clock.write(row.start, text);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::change::Change;
+use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::time::Instant;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
@@ -13,8 +14,9 @@ use uuid::{NoContext, Timestamp, Uuid};
 use super::Doors;
 use super::meters::Meters;
 use super::refusal::Refusal;
-use crate::command::{self, BatchSummary, Command, Idempotency, Lookup, Reply};
-use crate::read_model::Snapshot;
+use super::words::Words;
+use crate::command::{self, BatchSummary, Command, Idempotency, Lookup, Reply, Told};
+use crate::snapshot::Snapshot;
 use std::sync::Arc;
 
 /// What stands behind the doors.
@@ -44,6 +46,35 @@ impl Desk {
             code: "EPOCH_NOT_REACHED",
             message: format!("epoch {} has not closed yet", least.0),
         })
+    }
+
+    /// The snapshot that the words of a read ask for: exactly `at_epoch`, at least `min_epoch`, or the
+    /// newest.
+    pub(crate) async fn snapshot_for(&self, words: &Words) -> Result<Arc<Snapshot>, Refusal> {
+        let Some(epoch) = words.at_epoch()? else { return self.snapshot(words.min_epoch()?).await };
+        if words.min_epoch()?.is_some_and(|least| least > epoch) {
+            return Err(Refusal::field("at_epoch", "must not be before `min_epoch`"));
+        }
+        let reached = self.snapshot(Some(epoch)).await?;
+        let retained = || self.doors.read_model.at(epoch);
+        let found = if reached.epoch == epoch { Some(reached) } else { retained() };
+        found.ok_or(Refusal::EpochNotRetained(epoch))
+    }
+
+    /// Refuses a read of more slots than the bound.
+    pub(crate) fn refuse_beyond_bound(&self, given: u64) -> Result<(), Refusal> {
+        let bound = self.doors.rules.read_bound;
+        if given > bound { Err(Refusal::ReadTooLarge { given, bound }) } else { Ok(()) }
+    }
+
+    /// Revisions of series days, from the history store.
+    pub(crate) async fn revisions(&self, days: Vec<SeriesDay>) -> Result<Vec<Vec<Told>>, Refusal> {
+        if days.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        hand_in(&self.doors.lookups, Lookup::Revisions { days, reply })?;
+        looked_up(within(self.doors.rules.reply_wait, answer).await)
     }
 
     /// Whether work may be sent, else why not.
@@ -83,12 +114,15 @@ impl Desk {
     pub(crate) async fn batch(&self, id: Uuid) -> Result<Option<BatchSummary>, Refusal> {
         let (reply, answer) = oneshot::channel();
         hand_in(&self.doors.lookups, Lookup::Batch { id, reply })?;
-        let looked_up = within(self.doors.rules.reply_wait, answer).await;
-        looked_up.map_err(|_| Refusal::Busy {
-            code: "HISTORY_UNREADABLE",
-            message: "the history store gave no answer".to_owned(),
-        })
+        looked_up(within(self.doors.rules.reply_wait, answer).await)
     }
+}
+
+fn looked_up<T>(answer: Result<T, Refusal>) -> Result<T, Refusal> {
+    answer.map_err(|_| Refusal::Busy {
+        code: "HISTORY_UNREADABLE",
+        message: "the history store gave no answer".to_owned(),
+    })
 }
 
 fn hand_in<T>(queue: &Sender<T>, request: T) -> Result<(), Refusal> {

@@ -1,30 +1,32 @@
-//! `GET …/forecasts/latest` and `GET /api/v2.0/actuals/…`: what is said now of a unit's slots, as saved.
+//! `GET …/forecasts/latest`, `/latest-by-date`, `/latest-by-production-time-offset` and
+//! `GET /api/v2.0/actuals/…`: what is said of a unit's slots, as saved or at a period.
 
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
-use smartpulse_operators::quantity::Measure;
+use smartpulse_operators::quantity::NULL;
 use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
-use smartpulse_operators::time::{Day, Instant, Period, Zone};
+use smartpulse_operators::time::Zone;
+use smartpulse_operators::total::Total;
 use smartpulse_operators::unit::{Unit, UnitType};
 
 use super::answer::{Answer, Version};
-use super::clock_text::{ClockText, zone_of};
-use super::curve_text::{CurveText, Row};
+use super::axes::{self, Axes, Reference};
+use super::clock_text::zone_of;
+use super::curve_text::Row;
 use super::desk::Desk;
 use super::exchange::Call;
 use super::path::{self, ProviderPath, UnitPath};
+use super::reading::{READ_WORDS, Range, Reading, Shape};
 use super::refusal::Refusal;
+use super::resampled::{self, Named, Whose};
+use super::rows_now;
+use super::told::ToldDays;
+use super::totals::{self, WantedTotal};
 use super::words::Words;
-use crate::read_model::Snapshot;
-
-/// How old a change must be before its second is named in `Last-Modified`: then no later change can fall
-/// into the same second.
-const SETTLED_MICROS: i64 = 2_000_000;
-/// Civil days a read without a range answers: today and tomorrow.
-const DEFAULT_DAYS: i32 = 2;
+use crate::snapshot::Snapshot;
 
 /// `GET /api/v2.0/production-forecast/{provider}/{unitType}/{unitNo}/forecasts/latest`
 pub(crate) async fn forecasts(
@@ -34,7 +36,32 @@ pub(crate) async fn forecasts(
     uri: Uri,
 ) -> Result<Answer, Refusal> {
     let words = Words::read(&uri, &READ_WORDS)?;
-    read(&desk, &call, Wanted { kind: Kind::Forecast, unit, provider }, &words).await
+    let wanted = Wanted { kind: Kind::Forecast, unit, provider };
+    read(&desk, &call, &wanted, &words, When::Now).await
+}
+
+/// `GET …/forecasts/latest-by-date?date=`
+pub(crate) async fn by_date(
+    State(desk): State<Arc<Desk>>,
+    ProviderPath { provider, unit }: ProviderPath,
+    Extension(call): Extension<Call>,
+    uri: Uri,
+) -> Result<Answer, Refusal> {
+    let words = Words::read(&uri, &[&["date"], &READ_WORDS[..]].concat())?;
+    let wanted = Wanted { kind: Kind::Forecast, unit, provider };
+    read(&desk, &call, &wanted, &words, When::ByDate).await
+}
+
+/// `GET …/forecasts/latest-by-production-time-offset?offset=`
+pub(crate) async fn by_offset(
+    State(desk): State<Arc<Desk>>,
+    ProviderPath { provider, unit }: ProviderPath,
+    Extension(call): Extension<Call>,
+    uri: Uri,
+) -> Result<Answer, Refusal> {
+    let words = Words::read(&uri, &[&["offset"], &READ_WORDS[..]].concat())?;
+    let wanted = Wanted { kind: Kind::Forecast, unit, provider };
+    read(&desk, &call, &wanted, &words, When::ByOffset).await
 }
 
 /// `GET /api/v2.0/actuals/{unitType}/{unitNo}?provider=`
@@ -46,207 +73,173 @@ pub(crate) async fn actuals(
 ) -> Result<Answer, Refusal> {
     let words = Words::read(&uri, &[&["provider"], &READ_WORDS[..]].concat())?;
     let provider = path::provider("provider", words.get("provider").unwrap_or(Provider::METER))?;
-    read(&desk, &call, Wanted { kind: Kind::Actual, unit, provider }, &words).await
+    let wanted = Wanted { kind: Kind::Actual, unit, provider };
+    read(&desk, &call, &wanted, &words, When::Now).await
 }
-
-const READ_WORDS: [&str; 11] = [
-    "from",
-    "to",
-    "period",
-    "no-details",
-    "measure-unit",
-    "zone",
-    "known_at",
-    "at_epoch",
-    "min_epoch",
-    "completeness",
-    "own",
-];
 
 /// Whose values are wanted.
-struct Wanted {
-    kind: Kind,
-    unit: Unit,
-    provider: Provider,
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) kind: Kind,
+    pub(crate) unit: Unit,
+    pub(crate) provider: Provider,
 }
 
-/// `[from, to)`, and whether the clock moves it.
-struct Range {
-    from: Instant,
-    to: Instant,
-    follows_clock: bool,
+/// Where the reference of a door comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    Now,
+    ByDate,
+    ByOffset,
 }
 
-async fn read(desk: &Desk, call: &Call, wanted: Wanted, words: &Words) -> Result<Answer, Refusal> {
-    refuse_what_comes_later(&wanted, words)?;
-    let period = words.get("period").map(period).transpose()?;
-    let text = curve_text(words)?;
-    let snapshot = desk.snapshot(words.min_epoch()?).await?;
-    let unit = snapshot.reference.newest_unit(wanted.unit);
-    let unit = unit.ok_or_else(|| Refusal::NotFound(format!("{} is not known", wanted.unit)))?;
-    let range = range(words, &zone_of(&snapshot.reference, wanted.unit), snapshot.clock)?;
-    let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
-    if period.is_some_and(|period| series.iter().any(|(_, stored)| stored.period != period)) {
-        return Err(Refusal::NotYetMaintained("a period other than the only one stored"));
-    }
-    refuse_beyond_bound(&series, &range, desk.doors.rules.read_bound)?;
-    let curves: Vec<Vec<Row<'_>>> =
-        series.iter().map(|(id, stored)| rows(&snapshot, *id, stored.period, &range)).collect();
-
-    let changed = series.iter().filter_map(|(id, _)| last_change(&snapshot, *id, &range)).max();
-    let moved = range.follows_clock.then_some(range.from);
-    let changed = changed.map(|changed| changed.max(unit.recorded).max(moved.unwrap_or(changed)));
-    let settled = |changed: &Instant| {
-        let live = desk.doors.rules.live_clock;
-        let clock = if live { snapshot.clock.max(desk.now()) } else { snapshot.clock };
-        changed.0.saturating_add(SETTLED_MICROS) <= clock.0
-    };
-    let tag = tag(desk, &wanted, words, &range, &series, &curves);
-    let version = Version { tag, modified: changed.filter(settled) };
-    Ok(Answer::versioned(&call.conditions, snapshot.epoch, version, || {
-        let mut data = "[".to_owned();
-        for (index, ((_, stored), rows)) in series.iter().zip(&curves).enumerate() {
-            data.push_str(if index == 0 { "" } else { "," });
-            text.write(stored, rows, &mut data);
-        }
-        data.push(']');
-        data
-    }))
-}
-
-fn refuse_what_comes_later(wanted: &Wanted, words: &Words) -> Result<(), Refusal> {
-    let own = words.flag("own")?;
-    if wanted.unit.unit_type != UnitType::PowerPlant && !own {
-        return Err(Refusal::NotYetMaintained(
-            "the total of a company or group (own=true reads its own series)",
-        ));
-    }
-    for (word, what) in [("known_at", "a read at known_at"), ("at_epoch", "a read at_epoch")] {
-        if words.get(word).is_some() {
-            return Err(Refusal::NotYetMaintained(what));
+impl When {
+    pub(crate) fn reference(self, words: &Words, zone: &Zone) -> Result<Reference, Refusal> {
+        match self {
+            When::Now => Ok(Reference::Now),
+            When::ByDate => axes::by_date(words, zone),
+            When::ByOffset => axes::by_offset(words),
         }
     }
-    let is_share = |text: &str| text.parse::<f64>().is_ok_and(|share| (0.0..=1.0).contains(&share));
-    if words.get("completeness").is_some_and(|text| !is_share(text)) {
-        return Err(Refusal::field("completeness", "must be a number from 0 to 1"));
-    }
-    Ok(())
 }
 
-fn period(text: &str) -> Result<Period, Refusal> {
-    if ["day", "month"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
-        return Err(Refusal::NotYetMaintained("a read by day or month"));
-    }
-    let minutes = text.parse().ok().and_then(Period::new);
-    minutes.ok_or_else(|| {
-        Refusal::field("period", "must be minutes that divide a day, `day` or `month`")
-    })
+/// A read of a unit, when all of its words are understood.
+pub(crate) struct UnitRead<'r> {
+    pub(crate) snapshot: &'r Snapshot,
+    pub(crate) reading: &'r Reading,
+    pub(crate) range: Range,
+    pub(crate) axes: Axes,
+    pub(crate) zone: Zone,
 }
 
-fn curve_text(words: &Words) -> Result<CurveText, Refusal> {
-    let measure = words.get("measure-unit").map(|text| {
-        let rule = "must be 0 to 3, kW, MW, kWh or MWh";
-        Measure::parse(text).ok_or_else(|| Refusal::coded("MEASURE_UNIT", "measure-unit", rule))
-    });
-    let clock = words.get("zone").map(|name| {
-        ClockText::in_zone(name)
-            .ok_or_else(|| Refusal::field("zone", format!("`{name}` is no IANA zone")))
-    });
-    Ok(CurveText {
-        measure: measure.transpose()?.unwrap_or_default(),
-        clock: clock.transpose()?.unwrap_or(ClockText::Utc),
-        details: !words.flag("no-details")?,
-    })
-}
-
-/// The range asked for; where an end is missing, the one that makes it two civil days of `zone`.
-fn range(words: &Words, zone: &Zone, clock: Instant) -> Result<Range, Refusal> {
-    let (from, to) = (words.time("from", zone)?, words.time("to", zone)?);
-    let follows_clock = from.is_none() && to.is_none();
-    let (from, to) = match (from, to) {
-        (Some(from), Some(to)) => (from, to),
-        (Some(from), None) => (from, zone.civil_days(from, DEFAULT_DAYS).1),
-        (None, Some(to)) => {
-            let last_day = zone.civil_days(Instant(to.0.saturating_sub(1)), 1).0;
-            (zone.civil_days(Instant(last_day.0.saturating_sub(1)), 1).0, to)
-        }
-        (None, None) => zone.civil_days(clock, DEFAULT_DAYS),
-    };
-    if from > to {
-        return Err(Refusal::field("from", "must not be after `to`"));
-    }
-    Ok(Range { from, to, follows_clock })
-}
-
-fn refuse_beyond_bound(
-    series: &[(SeriesId, Arc<Series>)],
-    range: &Range,
-    bound: u64,
-) -> Result<(), Refusal> {
-    let minutes = range.to.0.saturating_sub(range.from.0) / 60_000_000;
-    let slots = |(_, stored): &(SeriesId, Arc<Series>)| {
-        u64::try_from(minutes).unwrap_or(0) / u64::from(stored.period.minutes())
-    };
-    let given = series.iter().map(slots).sum();
-    if given > bound { Err(Refusal::ReadTooLarge { given, bound }) } else { Ok(()) }
-}
-
-/// The slots of a series that start in the range and have a value.
-fn rows<'r>(snapshot: &'r Snapshot, id: SeriesId, period: Period, range: &Range) -> Vec<Row<'r>> {
-    let mut rows = Vec::new();
-    for day in range.days() {
-        let Some(block) = snapshot.block(id, day) else { continue };
-        for slot in 0..block.packed.slots().min(period.slots()) {
-            let start = day.slot_start(period, slot);
-            if (range.from..range.to).contains(&start)
-                && let Some((value, shown)) = block.row(slot)
-            {
-                rows.push(Row { start, value, shown });
-            }
-        }
-    }
-    rows
-}
-
-/// When the element of a series last changed: one of its days, or that it is there at all.
-fn last_change(snapshot: &Snapshot, id: SeriesId, range: &Range) -> Option<Instant> {
-    range.days().filter_map(|day| snapshot.changed(id, day)).chain(snapshot.named(id)).max()
-}
-
-impl Range {
-    fn days(&self) -> impl Iterator<Item = Day> + use<> {
-        let last = Instant(self.to.0.saturating_sub(1)).day().0;
-        (self.from.day().0..=last).map(Day)
-    }
-}
-
-/// What the bytes of the answer follow from: the shape of the request and the rows with their batches.
-fn tag(
+async fn read(
     desk: &Desk,
+    call: &Call,
     wanted: &Wanted,
     words: &Words,
-    range: &Range,
-    series: &[(SeriesId, Arc<Series>)],
-    curves: &[Vec<Row<'_>>],
-) -> blake3::Hash {
-    let mut hash = blake3::Hasher::new();
-    hash.update(desk.doors.read_model.incarnation.as_bytes());
-    // Lengths before texts, so that no two requests read alike.
-    let shape = (wanted.kind.word(), wanted.unit, &wanted.provider, range.from, range.to);
-    let shaping: Vec<_> =
-        ["no-details", "measure-unit", "zone"].iter().map(|word| words.get(word)).collect();
-    hash.update(format!("{shape:?}{shaping:?}").as_bytes());
-    let mut bytes = Vec::new();
-    for ((_, stored), rows) in series.iter().zip(curves) {
-        bytes.clear();
-        bytes.extend_from_slice(&stored.period.minutes().to_le_bytes());
-        bytes.extend_from_slice(&(rows.len() as u64).to_le_bytes());
-        for row in rows {
-            for number in [row.start.0, row.value, row.shown.sequence.0 as i64] {
-                bytes.extend_from_slice(&number.to_le_bytes());
-            }
-        }
-        hash.update(&bytes);
+    when: When,
+) -> Result<Answer, Refusal> {
+    let reading = Reading::read(words)?;
+    let snapshot = desk.snapshot_for(words).await?;
+    let unit = snapshot.reference.newest_unit(wanted.unit);
+    let unit = unit.ok_or_else(|| Refusal::NotFound(format!("{} is not known", wanted.unit)))?;
+    let zone = zone_of(&snapshot.reference, wanted.unit);
+    let range = Reading::range(words, &zone, snapshot.clock)?;
+    let axes = Axes::read(when.reference(words, &zone)?, words, &zone, snapshot.clock)?;
+    let (snapshot, reading) = (&*snapshot, &reading);
+    let of_unit = UnitRead { snapshot, reading, range, axes, zone };
+    let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
+    if axes.is_live() && !of_unit.is_total(wanted) && of_unit.is_as_saved(&series) {
+        refuse_beyond_bound(desk, &series, &of_unit)?;
+        return Ok(rows_now::answer(desk, call, wanted, &of_unit, &series, unit.recorded));
     }
-    hash.finalize()
+    let mut elements = Vec::new();
+    of_unit.elements(desk, wanted, &mut elements).await?;
+    let text = format!("[{}]", elements.join(","));
+    let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
+    let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
+    Ok(answer.with_known_at(axes.known_at))
+}
+
+impl UnitRead<'_> {
+    /// Appends the elements of a unit.
+    pub(crate) async fn elements(
+        &self,
+        desk: &Desk,
+        wanted: &Wanted,
+        elements: &mut Vec<String>,
+    ) -> Result<(), Refusal> {
+        let UnitRead { snapshot, reading, range, axes, .. } = self;
+        if self.is_total(wanted) {
+            let number = wanted.unit.unit_no;
+            let total = match wanted.unit.unit_type {
+                UnitType::Group => Total::Group(number),
+                _ => Total::Company(number),
+            };
+            let (kind, provider) = (wanted.kind, wanted.provider.clone());
+            let total =
+                WantedTotal { total: &total, kind, provider, whose: Whose::Unit(wanted.unit) };
+            return totals::elements(desk, &total, self, elements).await;
+        }
+        let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
+        refuse_beyond_bound(desk, &series, self)?;
+        if self.is_as_saved(&series) {
+            let told = ToldDays::load(desk, snapshot, &series, range.days(), axes).await?;
+            self.as_saved(&series, told, elements);
+            return Ok(());
+        }
+        let zone = reading.zone.as_ref().unwrap_or(&self.zone);
+        let targets = range.targets(reading.shape, zone);
+        let (Some(first), Some(last)) = (targets.first(), targets.last()) else { return Ok(()) };
+        let whole = Range { from: first.from, to: last.to, ..*range };
+        let mut told = ToldDays::load(desk, snapshot, &series, whole.days(), axes).await?;
+        let least = reading.completeness.unwrap_or(1.0);
+        let slots = resampled::of_unit(&mut told, &targets, axes, &reading.text, least);
+        // A unit of which nothing was ever said has no element, as when read as saved.
+        if let Some((_, one)) = series.first() {
+            let named = Named::of(reading.shape, one.period);
+            let whose = Whose::Unit(wanted.unit);
+            let mut text = String::new();
+            resampled::write(&reading.text, whose, &wanted.provider, named, &slots, &mut text);
+            elements.push(text);
+        }
+        Ok(())
+    }
+
+    /// Whether it reads the sum of a company's or group's plants.
+    fn is_total(&self, wanted: &Wanted) -> bool {
+        wanted.unit.unit_type != UnitType::PowerPlant && !self.reading.own
+    }
+
+    /// Whether the slots of the answer are those that were saved: where no period is asked for, or the
+    /// only one there is.
+    fn is_as_saved(&self, series: &[(SeriesId, Arc<Series>)]) -> bool {
+        match self.reading.shape {
+            Shape::AsSaved => true,
+            Shape::Every(period) => series.iter().all(|(_, stored)| stored.period == period),
+            Shape::Civil(_) => false,
+        }
+    }
+
+    /// Elements of what history tells, one a series.
+    fn as_saved(
+        &self,
+        series: &[(SeriesId, Arc<Series>)],
+        mut told: ToldDays,
+        elements: &mut Vec<String>,
+    ) {
+        for (_, stored) in series {
+            let mut rows = Vec::new();
+            for (day, parts) in told.days() {
+                let Some(part) = parts.iter_mut().find(|part| part.series == *stored) else {
+                    continue;
+                };
+                for slot in 0..stored.period.slots() {
+                    let start = day.slot_start(stored.period, slot);
+                    if !(self.range.from..self.range.to).contains(&start) {
+                        continue;
+                    }
+                    let state = part.at(self.axes.at(start));
+                    let (value, shown) = (state.values[slot], state.shown[slot]);
+                    if value != NULL {
+                        let shown = Arc::clone(&state.batches[usize::from(shown) - 1]);
+                        rows.push(Row { start, value, shown });
+                    }
+                }
+            }
+            let mut text = String::new();
+            self.reading.text.write(stored, &rows, &mut text);
+            elements.push(text);
+        }
+    }
+}
+
+/// Slots a read may cover: those that are stored, or those asked for where they are more.
+fn refuse_beyond_bound(
+    desk: &Desk,
+    series: &[(SeriesId, Arc<Series>)],
+    read: &UnitRead<'_>,
+) -> Result<(), Refusal> {
+    let stored = series.iter().map(|(_, it)| read.range.slots(it.period.minutes().into())).sum();
+    desk.refuse_beyond_bound(read.range.asked_slots(read.reading.shape).max(stored))
 }

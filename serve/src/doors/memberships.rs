@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::statement::Statement;
 use super::units;
 use super::words::Words;
-use crate::read_model::Snapshot;
+use crate::snapshot::Snapshot;
 
 const KEY_FIELDS: [&str; 5] = ["parentType", "parentNo", "childType", "childNo", "validFrom"];
 const FIELDS: [&str; 6] =

@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::read_model::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// Upper bounds of the latency histogram in seconds: a hit takes microseconds, a save a disk's sync.
 const BUCKETS: [f64; 12] =
@@ -20,6 +20,7 @@ const BUCKETS: [f64; 12] =
 pub(crate) struct Meters {
     registry: Registry,
     requests: Family<Answered, Counter>,
+    blocks: Counter,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
     epoch: Gauge,
     clock: Gauge,
@@ -60,6 +61,7 @@ impl Default for Meters {
         let mut meters = Meters {
             registry: Registry::with_prefix("smartpulse"),
             requests: Family::default(),
+            blocks: Counter::default(),
             seconds: Family::new_with_constructor(histogram),
             epoch: Gauge::default(),
             clock: Gauge::default(),
@@ -73,6 +75,11 @@ impl Default for Meters {
         };
         let registry = &mut meters.registry;
         registry.register("http_requests", "Requests answered", meters.requests.clone());
+        registry.register(
+            "blocks_visited",
+            "Blocks that reads looked at: days of series, and days of totals",
+            meters.blocks.clone(),
+        );
         registry.register("http_seconds", "Time to the answer", meters.seconds.clone());
         registry.register("epoch", "Newest closed epoch", meters.epoch.clone());
         registry.register("clock_seconds", "Clock of that epoch", meters.clock.clone());
@@ -92,6 +99,11 @@ impl Default for Meters {
 }
 
 impl Meters {
+    /// A read looked at a block.
+    pub(crate) fn visited_block(&self) {
+        self.blocks.inc();
+    }
+
     /// Counts an answered request.
     pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
         let route = route.to_owned();

@@ -5,6 +5,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use smartpulse_operators::series::Provider;
+use smartpulse_operators::total::Total;
 use smartpulse_operators::unit::{Unit, UnitType};
 
 use super::refusal::Refusal;
@@ -16,6 +17,12 @@ pub(crate) struct UnitPath(pub(crate) Unit);
 pub(crate) struct ProviderPath {
     pub(crate) provider: Provider,
     pub(crate) unit: Unit,
+}
+
+/// `…/{dimension}/{key}/{provider}`
+pub(crate) struct TotalPath {
+    pub(crate) total: Total,
+    pub(crate) provider: Provider,
 }
 
 /// `…/{unitType}/{unitNo}/properties/{key}`
@@ -66,6 +73,22 @@ impl<S: Sync> FromRequestParts<S> for ProviderPath {
         let (key, unit_type, unit_no): (String, String, String) = texts(parts).await?;
         let provider = provider("provider", &key)?;
         Ok(ProviderPath { provider, unit: unit(("unitType", &unit_type), ("unitNo", &unit_no))? })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for TotalPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<TotalPath, Refusal> {
+        let (dimension, key, name): (String, String, String) = texts(parts).await?;
+        let provider = provider("provider", &name)?;
+        if !Total::DIMENSIONS.iter().any(|known| dimension.eq_ignore_ascii_case(known)) {
+            let rule = format!("must be one of {}", Total::DIMENSIONS.join(", "));
+            return Err(Refusal::field("dimension", rule));
+        }
+        let rule = "must be a company's or group's number, a name, or `all` for all";
+        let total = Total::parse(&dimension, &key).ok_or_else(|| Refusal::field("key", rule))?;
+        Ok(TotalPath { total, provider })
     }
 }
 

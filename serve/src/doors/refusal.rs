@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::Unit;
@@ -54,12 +55,14 @@ pub(crate) enum Refusal {
     /// A local time that is no single instant.
     #[error("{field}: {text} is {} in that zone", if *.ambiguous { "ambiguous" } else { "nonexistent" })]
     LocalTime { field: String, text: String, ambiguous: bool },
+    /// An epoch that is no longer kept.
+    #[error("epoch {} is not retained any more; known_at reads what was known then", .0.0)]
+    EpochNotRetained(Epoch),
     /// A read over the bound.
-    #[error("the read covers {given} units × slots; the bound read_bound is {bound}")]
+    #[error(
+        "the read covers {given} units × slots; the bound read_bound is {bound}: `smartpulse export` reads any range"
+    )]
     ReadTooLarge { given: u64, bound: u64 },
-    /// Part of the contract that comes with a later view.
-    #[error("{0} is not maintained yet")]
-    NotYetMaintained(&'static str),
     /// Try again later.
     #[error("{message}")]
     Busy { code: &'static str, message: String },
@@ -103,13 +106,14 @@ impl Refusal {
             Refusal::NotFound(_) => StatusCode::NOT_FOUND,
             Refusal::NoSuchMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::KeyReused | Refusal::WithdrawalRefused(_) => StatusCode::CONFLICT,
+            Refusal::EpochNotRetained(_) => StatusCode::GONE,
             Refusal::BodyTooLarge { .. } | Refusal::TooManyValues { .. } => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Refusal::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::LocalTime { .. }
-            | Refusal::ReadTooLarge { .. }
-            | Refusal::NotYetMaintained(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refusal::LocalTime { .. } | Refusal::ReadTooLarge { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Refusal::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -133,8 +137,8 @@ impl Refusal {
             Refusal::MediaType(_) => "UNSUPPORTED_MEDIA_TYPE",
             Refusal::LocalTime { ambiguous: true, .. } => "AMBIGUOUS_LOCAL_TIME",
             Refusal::LocalTime { .. } => "NONEXISTENT_LOCAL_TIME",
+            Refusal::EpochNotRetained(_) => "EPOCH_NOT_RETAINED",
             Refusal::ReadTooLarge { .. } => "READ_TOO_LARGE",
-            Refusal::NotYetMaintained(_) => "NOT_YET_MAINTAINED",
             Refusal::Busy { code, .. } => code,
         }
     }

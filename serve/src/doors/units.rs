@@ -19,7 +19,7 @@ use super::path::UnitPath;
 use super::refusal::Refusal;
 use super::statement::Statement;
 use super::words::Words;
-use crate::read_model::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// `GET /api/v2.0/units`: each unit once, with the version that holds now, else its newest.
 pub(crate) async fn list(

@@ -2,6 +2,7 @@
 
 use axum::extract::Query;
 use axum::http::Uri;
+use serde_json::Value;
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::time::{Instant, Zone};
 
@@ -27,6 +28,42 @@ impl Words {
             };
             if given.iter().any(|(before, _)| before == word) {
                 return Err(Refusal::field(*word, "is given twice"));
+            }
+            given.push((word, value));
+        }
+        Ok(Words { given })
+    }
+
+    /// The words of a JSON object, as a body holds them; none: no words.
+    pub(crate) fn from_json(
+        query: Option<&Value>,
+        known: &[&'static str],
+    ) -> Result<Words, Refusal> {
+        let rule = "must be an object of query words";
+        let mut given: Vec<(&'static str, String)> = Vec::new();
+        let Some(query) = query else { return Ok(Words { given }) };
+        for (name, value) in query.as_object().ok_or_else(|| Refusal::field("query", rule))? {
+            // The name that legacy clients have for it.
+            let asked = if plain(name) == "shouldremovedetails" { "no-details" } else { name };
+            let Some(word) = known.iter().find(|word| plain(word) == plain(asked)) else {
+                return Err(Refusal::field(
+                    format!("query.{name}"),
+                    "is no query word of this door",
+                ));
+            };
+            let value = match value {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                Value::Bool(_) | Value::Number(_) => value.to_string(),
+                Value::Array(_) | Value::Object(_) => {
+                    return Err(Refusal::field(
+                        format!("query.{name}"),
+                        "must be text or a number",
+                    ));
+                }
+            };
+            if given.iter().any(|(before, _)| before == word) {
+                return Err(Refusal::field(format!("query.{name}"), "is given twice"));
             }
             given.push((word, value));
         }
@@ -64,13 +101,22 @@ impl Words {
 
     /// `min_epoch`.
     pub(crate) fn min_epoch(&self) -> Result<Option<Epoch>, Refusal> {
-        let Some(text) = self.get("min_epoch") else { return Ok(None) };
-        let epoch = text.parse().map_err(|_| Refusal::field("min_epoch", "must be an epoch"))?;
+        self.epoch("min_epoch")
+    }
+
+    /// `at_epoch`.
+    pub(crate) fn at_epoch(&self) -> Result<Option<Epoch>, Refusal> {
+        self.epoch("at_epoch")
+    }
+
+    fn epoch(&self, name: &str) -> Result<Option<Epoch>, Refusal> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let epoch = text.parse().map_err(|_| Refusal::field(name, "must be an epoch"))?;
         Ok(Some(Epoch(epoch)))
     }
 }
 
 /// A name without case and joints.
-fn plain(name: &str) -> String {
+pub(crate) fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
 }

@@ -10,7 +10,7 @@ use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::{DayBlock, DayState, Packed};
 use smartpulse_operators::catalog::Catalog;
 use smartpulse_operators::change::{BatchName, Change, Save};
-use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_operators::chunk::{Revision, SeriesDay};
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_operators::quantity::{ABSENT, NULL};
 use smartpulse_operators::reference::Reference;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::super::{DoorRules, Doors, router};
 use crate::clock_hold::ClockHold;
 use crate::command::{
-    BatchSummary, Command, Done, Idempotency, Lookup, Refusal, Reply, Saved, SlotDecision,
+    BatchSummary, Command, Done, Idempotency, Lookup, Refusal, Reply, Saved, SlotDecision, Told,
 };
 use crate::read_model::{Closed, Figures, ReadModel};
 
@@ -83,9 +83,7 @@ impl Stage {
                         let answer = engine.answer(command.change, command.idempotency);
                         let _ = command.reply.send(answer);
                     }
-                    Some(Lookup::Batch { id, reply }) = questions.recv() => {
-                        let _ = reply.send(engine.batches.get(&id).cloned());
-                    }
+                    Some(lookup) = questions.recv() => engine.look_up(lookup),
                     else => return,
                 }
             }
@@ -128,6 +126,7 @@ struct Engine {
     reference: Reference,
     catalog: Catalog,
     days: BTreeMap<SeriesDay, DayState>,
+    told: BTreeMap<SeriesDay, Vec<Told>>,
     batches: BTreeMap<Uuid, BatchSummary>,
     answers: BTreeMap<[u8; 32], ([u8; 32], Reply)>,
     sequence: u64,
@@ -142,6 +141,7 @@ impl Engine {
             reference: Reference::default(),
             catalog: Catalog::default(),
             days: BTreeMap::new(),
+            told: BTreeMap::new(),
             batches: BTreeMap::new(),
             answers: BTreeMap::new(),
             sequence: 0,
@@ -178,6 +178,16 @@ impl Engine {
             self.answers.insert(key.scope, (key.body, reply.clone()));
         }
         Ok(reply)
+    }
+
+    fn look_up(&self, lookup: Lookup) {
+        match lookup {
+            Lookup::Batch { id, reply } => drop(reply.send(self.batches.get(&id).cloned())),
+            Lookup::Revisions { days, reply } => {
+                let of_day = |day| self.told.get(day).cloned().unwrap_or_default();
+                drop(reply.send(days.iter().map(of_day).collect()));
+            }
+        }
     }
 
     fn decide(&mut self, mut change: Change, touched: &mut Vec<SeriesDay>) -> Done {
@@ -252,7 +262,14 @@ impl Engine {
                         ));
                         clips.push((given != *value).then_some(*value));
                     }
-                    state.cover(&Arc::new(save.batch.clone()), first, &values, &mut outcomes);
+                    let batch = Arc::new(save.batch.clone());
+                    state.cover(&batch, first, &values, &mut outcomes);
+                    let confirmed =
+                        outcomes.iter().map(|outcome| *outcome == Outcome::Skipped).collect();
+                    let revision = Revision { batch, first: first as u16, values: values.into() };
+                    let told = self.told.entry((series, day)).or_default();
+                    told.push(Told { revision, confirmed });
+                    told.sort_by_key(|told| told.revision.batch.order());
                     touched.push((series, day));
                     for (offset, outcome) in outcomes.into_iter().enumerate() {
                         if outcome != Outcome::Absent {

@@ -48,19 +48,68 @@ async fn each_stored_period_is_an_element() {
     let periods: Vec<_> =
         json["data"].as_array().unwrap().iter().map(|e| e["period"].as_u64().unwrap()).collect();
     assert_eq!(periods, [15, 60]);
-    for words in
-        ["period=60", "period=15", "period=day", "known_at=2026-01-01T00:00Z", "at_epoch=1"]
-    {
-        let heard = stage.get(&forecasts(&format!("{DAY}&{words}"))).await;
-        assert_eq!(heard.code(), (422, "NOT_YET_MAINTAINED".to_owned()), "{words}");
-    }
+    let at_period = |words: &'static str| {
+        let path = forecasts(&format!("{DAY}&no-details&{words}"));
+        let stage = &stage;
+        async move { stage.get(&path).await.json()["data"][0].clone() }
+    };
+    // The quarter hour is newer; the hour is whole without it.
+    let hour = at_period("period=60").await;
+    assert_eq!(hour["predictions"][0]["v"], serde_json::json!(9.625));
+    let quarters = at_period("period=15").await;
+    let value = |slot: usize| quarters["predictions"][slot]["v"].clone();
+    assert_eq!([value(0), value(1), value(2)], [12.5, 1.0, 12.5].map(|it| serde_json::json!(it)));
 }
 
 #[tokio::test]
-async fn a_company_is_read_as_its_own_series_only() {
+async fn a_day_of_the_unit_is_read_with_its_hours_and_coverage() {
+    let stage = saved().await;
+    let words = "period=day&zone=Europe/Istanbul&no-details&completeness=0";
+    let path = forecasts(&format!("/latest?from=2026-03-01T21:00Z&to=2026-03-02T21:00Z&{words}"));
+    let day = stage.get(&path).await.json()["data"][0].clone();
+    assert_eq!(day["period"], "day");
+    let slot = &day["predictions"][0];
+    assert_eq!(slot["ds"], "2026-03-02T00:00:00+03:00");
+    assert_eq!(slot["hours"], 24.0);
+    assert_eq!(slot["coverage"], 2.0 / 24.0);
+    // (12.5 - 0.01) MW over an hour each, spread over the day.
+    assert_eq!(slot["v"], 0.52042);
+    let strict = stage.get(&path.replace("&completeness=0", "")).await.json();
+    assert!(strict["data"][0]["predictions"][0]["v"].is_null());
+    let energy = stage.get(&format!("{path}&measure-unit=MWh")).await.json();
+    assert_eq!(energy["data"][0]["predictions"][0]["v"], 12.49);
+}
+
+#[tokio::test]
+async fn earlier_knowledge_is_read_from_history() {
+    let stage = saved().await;
+    let known = stage.get(&forecasts(DAY)).await.json();
+    let again = r#"{"unitForecastList":[{"period":60,"predictions":[{"ds":"2026-03-02T00:00:00Z","v":20}]}]}"#;
+    stage.save(again).await;
+    let first = known["data"][0]["predictions"][0]["c"].as_str().unwrap();
+    for words in [format!("known_at={first}"), "at_epoch=5".to_owned()] {
+        let heard = stage.get(&forecasts(&format!("{DAY}&{words}"))).await;
+        assert_eq!(heard.json()["data"], known["data"], "{words}");
+    }
+    let by_date = stage
+        .get(&forecasts(&DAY.replace("latest?", &format!("latest-by-date?date={first}&"))))
+        .await;
+    assert_eq!(by_date.json()["data"], known["data"]);
+    assert_eq!(stage.get(&forecasts(DAY)).await.json()["data"][0]["predictions"][0]["v"], 20.0);
+    let gone = stage.get(&forecasts(&format!("{DAY}&at_epoch=0"))).await;
+    assert_eq!(gone.code(), (410, "EPOCH_NOT_RETAINED".to_owned()));
+    // What the clock has not reached means the clock, and the answer says which instant that is.
+    let later = stage.get(&forecasts(&format!("{DAY}&known_at=2030-01-01T00:00Z"))).await;
+    assert_eq!(later.header("x-smartpulse-known-at"), Some("2026-03-01T09:00:00.000005Z"));
+}
+
+#[tokio::test]
+async fn a_company_without_plants_has_no_total_and_its_own_series_apart() {
     let stage = saved().await;
     let path = "/api/v2.0/production-forecast/P/CMP/1/forecasts/latest";
-    assert_eq!(stage.get(path).await.code(), (422, "NOT_YET_MAINTAINED".to_owned()));
+    assert_eq!(stage.get(path).await.json()["data"], serde_json::json!([]));
+    let total = stage.get("/api/v2.0/totals/company/1/P").await;
+    assert_eq!(total.code(), (404, "NOT_FOUND".to_owned()));
     assert_eq!(stage.get(&format!("{path}?own=true")).await.json()["data"], serde_json::json!([]));
 }
 

@@ -1,0 +1,118 @@
+//! `POST …/GetLatestMulti` and `…/multi`: the same read of many units, all at one epoch.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use serde_json::{Map, Value};
+use smartpulse_operators::series::Kind;
+use smartpulse_operators::unit::{Unit, UnitType};
+
+use super::answer::{Answer, Version};
+use super::axes::Axes;
+use super::body::Posted;
+use super::clock_text::zone_of;
+use super::desk::Desk;
+use super::exchange::Call;
+use super::latest::{UnitRead, Wanted, When};
+use super::path;
+use super::reading::{READ_WORDS, Reading};
+use super::refusal::Refusal;
+use super::save_body::unreadable;
+use super::words::{Words, plain};
+
+/// The fields of the body, without case and joints.
+const FIELDS: [&str; 4] = ["providerkey", "unittype", "unitids", "query"];
+
+/// Reads `{"providerKey", "unitType", "unitIds" | null, "query": {…}}`: those units, or all of that type.
+pub(crate) async fn latest(
+    State(desk): State<Arc<Desk>>,
+    Extension(call): Extension<Call>,
+    posted: Posted,
+) -> Result<Answer, Refusal> {
+    let body = Body::parse(&posted.body)?;
+    let provider = path::provider("providerKey", body.text("providerKey")?)?;
+    let unit_type = UnitType::parse(body.text("unitType")?)
+        .ok_or_else(|| Refusal::field("unitType", "must be PP, CMP or GRP"))?;
+    let known = [&["date", "offset"], &READ_WORDS[..]].concat();
+    let words = Words::from_json(body.get("query"), &known)?;
+    let reading = Reading::read(&words)?;
+    let when = match (words.get("date"), words.get("offset")) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::field("query.offset", "cannot be given with `date`"));
+        }
+        (Some(_), None) => When::ByDate,
+        (None, Some(_)) => When::ByOffset,
+        (None, None) => When::Now,
+    };
+    let snapshot = desk.snapshot_for(&words).await?;
+    let units = match body.get("unitIds") {
+        Some(ids) => named(ids, unit_type)?,
+        None => snapshot.reference.units().filter(|unit| unit.unit_type == unit_type).collect(),
+    };
+    let mut elements = Vec::new();
+    let mut known_at = None;
+    let mut slots = 0;
+    for unit in units {
+        if snapshot.reference.newest_unit(unit).is_none() {
+            return Err(Refusal::NotFound(format!("{unit} is not known")));
+        }
+        let zone = zone_of(&snapshot.reference, unit);
+        let range = Reading::range(&words, &zone, snapshot.clock)?;
+        let axes = Axes::read(when.reference(&words, &zone)?, &words, &zone, snapshot.clock)?;
+        known_at = axes.known_at;
+        slots += range.asked_slots(reading.shape).max(range.slots(60));
+        desk.refuse_beyond_bound(slots)?;
+        let read = UnitRead { snapshot: &snapshot, reading: &reading, range, axes, zone };
+        let wanted = Wanted { kind: Kind::Forecast, unit, provider: provider.clone() };
+        read.elements(&desk, &wanted, &mut elements).await?;
+    }
+    let text = format!("[{}]", elements.join(","));
+    let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
+    let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
+    Ok(answer.with_known_at(known_at))
+}
+
+/// The body, its names without case and joints.
+struct Body(Map<String, Value>);
+
+impl Body {
+    fn parse(bytes: &[u8]) -> Result<Body, Refusal> {
+        let body: Map<String, Value> =
+            serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
+        let mut fields = Map::new();
+        for (name, value) in body {
+            let field = plain(&name);
+            if !FIELDS.contains(&field.as_str()) {
+                return Err(Refusal::field(name, "is no field of this body"));
+            }
+            fields.insert(field, value);
+        }
+        Ok(Body(fields))
+    }
+
+    /// A field that is there and not null.
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(&plain(name)).filter(|value| !value.is_null())
+    }
+
+    fn text(&self, name: &str) -> Result<&str, Refusal> {
+        let text = self.get(name).and_then(Value::as_str);
+        text.ok_or_else(|| Refusal::field(name, "is required and must be text"))
+    }
+}
+
+fn named(ids: &Value, unit_type: UnitType) -> Result<Vec<Unit>, Refusal> {
+    let rule = "must be a list of positive whole numbers, or null for all";
+    let ids = ids.as_array().ok_or_else(|| Refusal::field("unitIds", rule))?;
+    let unit = |(index, id): (usize, &Value)| {
+        let number = id.as_u64().filter(|number| *number > 0 && *number <= i64::MAX as u64);
+        let number = number.ok_or_else(|| Refusal::field(format!("unitIds[{index}]"), rule))?;
+        Ok(Unit { unit_type, unit_no: number })
+    };
+    let mut units = ids.iter().enumerate().map(unit).collect::<Result<Vec<_>, Refusal>>()?;
+    // Asked for twice, answered once.
+    let mut seen = std::collections::BTreeSet::new();
+    units.retain(|unit| seen.insert(*unit));
+    Ok(units)
+}

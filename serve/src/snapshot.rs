@@ -1,0 +1,144 @@
+//! All views at one epoch, as readers see them: immutable, and sharing with the epochs before and after all
+//! that did not change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use smartpulse_operators::batch::{Epoch, Sequence};
+use smartpulse_operators::block::DayBlock;
+use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_operators::reference::Reference;
+use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
+use smartpulse_operators::time::{Day, Instant};
+use smartpulse_operators::timeline::Timeline;
+use smartpulse_operators::total::Total;
+use smartpulse_operators::totals::TotalKey;
+use smartpulse_operators::totals::sums::{DaySums, TotalDay};
+use smartpulse_operators::unit::Unit;
+
+use crate::pages::Pages;
+use crate::read_model::{Directory, Figures};
+
+/// All views at one epoch.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The clock.
+    pub clock: Instant,
+    /// Statements on units.
+    pub reference: Arc<Reference>,
+    /// Figures of the engine.
+    pub figures: Arc<Figures>,
+    /// Number of series named so far.
+    pub(crate) series: u32,
+    pub(crate) blocks: Pages<Published>,
+    pub(crate) sums: Pages<Option<Arc<DaySums>>>,
+    pub(crate) timelines: Arc<BTreeMap<Total, Arc<Timeline>>>,
+    pub(crate) directory: Arc<Directory>,
+}
+
+/// A block and the clock of the epoch that published it.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    pub(crate) block: Arc<DayBlock>,
+    pub(crate) changed: Instant,
+}
+
+impl Snapshot {
+    /// Series of `unit` of that kind and provider, one a period, by period.
+    #[must_use]
+    pub fn series_of(
+        &self,
+        unit: Unit,
+        kind: Kind,
+        provider: &Provider,
+    ) -> Vec<(SeriesId, Arc<Series>)> {
+        let by_unit = self.directory.by_unit.pin();
+        let all = by_unit.get(&unit).map_or(&[][..], Vec::as_slice);
+        // The directory is shared with later snapshots; what they named is not there yet at this epoch.
+        let wanted = |(id, series): &&(SeriesId, Arc<Series>)| {
+            id.0 < self.series && series.kind == kind && series.provider == *provider
+        };
+        let mut found: Vec<_> = all.iter().filter(wanted).cloned().collect();
+        found.sort_by_key(|(_, series)| series.period);
+        found
+    }
+
+    /// The block of a series day at this epoch.
+    #[must_use]
+    pub fn block(&self, series: SeriesId, day: Day) -> Option<&Arc<DayBlock>> {
+        self.published(series, day).map(|published| &published.block)
+    }
+
+    /// The clock of the epoch that last changed a series day, as of this epoch. It never goes back, whatever
+    /// the change was: a withdrawal or an activation shows rows that were recorded long before.
+    #[must_use]
+    pub fn changed(&self, series: SeriesId, day: Day) -> Option<Instant> {
+        self.published(series, day).map(|published| published.changed)
+    }
+
+    /// When a batch was withdrawn, if it was at this epoch.
+    #[must_use]
+    pub fn withdrawn_at(&self, sequence: Sequence) -> Option<Instant> {
+        let known = self.directory.withdrawn.pin().get(&sequence).copied();
+        known.filter(|(epoch, _)| *epoch <= self.epoch).map(|(_, instant)| instant)
+    }
+
+    /// The clock of the epoch that first named a series.
+    #[must_use]
+    pub fn named(&self, series: SeriesId) -> Option<Instant> {
+        self.directory.since.pin().get(&series).copied()
+    }
+
+    fn published(&self, series: SeriesId, day: Day) -> Option<&Published> {
+        let number = *self.directory.days.pin().get(&(series, day))?;
+        self.blocks.get(number as usize)
+    }
+
+    /// A day of a total on its grid, with members and those that report, if any; none for a total that
+    /// nobody ever belonged to.
+    #[must_use]
+    pub fn total(&self, key: &TotalKey) -> Option<TotalDay> {
+        let timeline = self.timelines.get(&key.total)?;
+        let nothing = DaySums::default();
+        let sums = self.sums(key).map_or(&nothing, |sums| &**sums);
+        Some(sums.read(timeline, key.day))
+    }
+
+    fn sums(&self, key: &TotalKey) -> Option<&Arc<DaySums>> {
+        let number = *self.directory.total_days.pin().get(key)?;
+        self.sums.get(number as usize)?.as_ref()
+    }
+
+    /// Visits every total that anybody ever belonged to, in order.
+    pub fn totals(&self) -> impl Iterator<Item = &Total> {
+        self.timelines.keys()
+    }
+
+    /// Every day of every total, in no particular order.
+    pub fn for_each_total(&self, mut visit: impl FnMut(&TotalKey, TotalDay)) {
+        for key in self.directory.total_days.pin().keys() {
+            if self.sums(key).is_some()
+                && let Some(day) = self.total(key)
+            {
+                visit(key, day);
+            }
+        }
+    }
+
+    /// Every series day with its block, in no particular order.
+    pub fn for_each_block(&self, mut visit: impl FnMut(SeriesDay, &Arc<DayBlock>)) {
+        for (series_day, number) in &self.directory.days.pin() {
+            if let Some(published) = self.blocks.get(*number as usize) {
+                visit(*series_day, &published.block);
+            }
+        }
+    }
+
+    /// Number of series days ever touched.
+    #[must_use]
+    pub fn series_days(&self) -> usize {
+        self.blocks.len()
+    }
+}
