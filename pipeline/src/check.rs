@@ -8,6 +8,8 @@ use std::sync::Arc;
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::block::{DayBlock, DayState};
 use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_operators::totals::TotalKey;
+use smartpulse_operators::totals::sums::TotalDay;
 use smartpulse_serve::read_model::ReadModel;
 
 use crate::engine::{Base, Engine, LiveDay};
@@ -17,6 +19,7 @@ use crate::history::{History, HistoryError};
 use crate::journal::{self, Survey};
 use crate::picture::{AsOf, Picture, Selection};
 use crate::recovery::RecoveryError;
+use crate::rollup::Belonging;
 use crate::snapshot::{self, SnapshotError};
 
 /// Differences reported; further ones are counted.
@@ -97,6 +100,7 @@ pub fn check(
     }
     if applied == base.epoch {
         compare_live(&base, &store, &read_model, &mut findings)?;
+        compare_totals(&base, &store, &read_model, &mut findings)?;
     }
     Ok(findings)
 }
@@ -175,6 +179,36 @@ fn compare_live(
             Ok(())
         },
     )?;
+    differing.into_iter().for_each(|difference| findings.add(difference));
+    Ok(())
+}
+
+/// Compares the totals that the dataflow keeps with sums of the history store at the folder's clock.
+fn compare_totals(
+    base: &Base,
+    store: &History,
+    read_model: &ReadModel,
+    findings: &mut Findings,
+) -> Result<(), HistoryError> {
+    let Some(clock) = base.clock else { return Ok(()) };
+    let mut kept: BTreeMap<TotalKey, TotalDay> = BTreeMap::new();
+    read_model.snapshot().for_each_total(|key, day| drop(kept.insert(key.clone(), day)));
+    let picture = Picture { base, history: store };
+    let belonging = Belonging::known_at(&picture, None);
+    let as_of = AsOf::new(None, None, clock);
+    let mut differing = Vec::new();
+    picture.for_each_day::<HistoryError>(as_of, &Selection::default(), |of_day| {
+        let (kind, day) = (of_day.kind, of_day.day);
+        for ((total, provider), sums) in belonging.sums(&of_day) {
+            let summed = belonging.read(total, &sums, day);
+            let key = TotalKey { total: total.clone(), kind, provider, day };
+            if kept.remove(&key) != summed {
+                differing.push(format!("{key:?}: the total kept and the sum of history differ"));
+            }
+        }
+        Ok(())
+    })?;
+    differing.extend(kept.keys().map(|key| format!("{key:?}: a total of nothing is kept")));
     differing.into_iter().for_each(|difference| findings.add(difference));
     Ok(())
 }

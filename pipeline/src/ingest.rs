@@ -188,7 +188,12 @@ impl Ingest {
         let mut callers = Vec::new();
         for command in commands {
             let Some(command) = self.without_answer(command)? else { continue };
-            let Command { change, idempotency, reply } = command;
+            let Command { before, change, idempotency, reply } = command;
+            for statement in before {
+                self.place.live(statement, None, &mut tick);
+                // Its answer is that of the change behind it.
+                callers.push((oneshot::channel().0, None));
+            }
             self.place.live(change, idempotency, &mut tick);
             callers.push((reply, idempotency));
         }

@@ -3,11 +3,18 @@
 //! comparison of them.
 #![allow(clippy::unwrap_used, reason = "a run that cannot go on fails its test where it stands")]
 
+#[path = "program/client.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod client;
+#[path = "program/process.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod process;
 #[path = "oracle/runs.rs"]
 mod runs;
 
 use std::path::Path;
 
+use process::Server;
 use runs::{Oracle, Replayed, oracle};
 
 /// Seeds of the suite; `SMARTPULSE_ORACLE_SEEDS=FROM..TO` runs others.
@@ -91,6 +98,19 @@ fn resolved_and_totals_are_what_brute_force_computes() {
         let differences = oracle.compare_each(&folder, &exports, &killed.counts, &rules);
         assert!(differences.is_empty(), "seed {seed} {rules:?}:\n{differences}");
         killed.check();
+        // What the doors say is what is exported, for every unit and every total.
+        let asked_for = |flags: &[String]| {
+            let has = |word: &str| flags.iter().any(|flag| flag == word);
+            !has("resolved") || has("--period")
+        };
+        exports.retain(|(_, flags)| asked_for(flags));
+        exports.truncate(10);
+        let server = Server::start_with(&killed.data, |command| {
+            command.args(["--clock", "data"]);
+        });
+        let differences = oracle.compare_doors(server.address(), &exports);
+        assert!(differences.is_empty(), "seed {seed} at the doors:\n{differences}");
+        server.stop().succeeded();
     }
 }
 

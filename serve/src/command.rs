@@ -13,6 +13,8 @@ use uuid::Uuid;
 /// A change somebody asks for. The engine sets `recorded`, `sequence` and what follows from them.
 #[derive(Debug)]
 pub struct Command {
+    /// Statements that become visible with the change, at the same epoch, and stand before it.
+    pub before: Vec<Change>,
     /// The change, with `recorded` at [`Instant::MIN`] and, for a save, a fresh batch id. A new lock has id 0;
     /// a lock to be taken back is the known one with `released` at [`Instant::MIN`], which means now (any
     /// other `released` stays: the lock had been taken back before).

@@ -65,6 +65,13 @@ impl Snapshot {
         found
     }
 
+    /// Whether anything was ever said of `unit`.
+    #[must_use]
+    pub fn has_series(&self, unit: Unit) -> bool {
+        let by_unit = self.directory.by_unit.pin();
+        by_unit.get(&unit).is_some_and(|all| all.iter().any(|(id, _)| id.0 < self.series))
+    }
+
     /// The block of a series day at this epoch.
     #[must_use]
     pub fn block(&self, series: SeriesId, day: Day) -> Option<&Arc<DayBlock>> {

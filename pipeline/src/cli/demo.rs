@@ -100,7 +100,10 @@ fn issue_until_stopped(commands: &mpsc::Sender<Command>, clocks: MachineClocks) 
             curve(plant, providers[issue as usize / PLANTS.len() % 2], issue, (clocks.now)());
         let (reply, _) = oneshot::channel();
         let Some(change) = change else { return };
-        if commands.blocking_send(Command { change, idempotency: None, reply }).is_err() {
+        if commands
+            .blocking_send(Command { before: Vec::new(), change, idempotency: None, reply })
+            .is_err()
+        {
             return;
         }
         // The first round fills the page at once.

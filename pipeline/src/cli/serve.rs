@@ -206,7 +206,12 @@ pub(super) fn state(
     change: Change,
 ) -> anyhow::Result<smartpulse_serve::command::Reply> {
     let (reply, answer) = oneshot::channel();
-    service.commands.blocking_send(Command { change, idempotency: None, reply })?;
+    service.commands.blocking_send(Command {
+        before: Vec::new(),
+        change,
+        idempotency: None,
+        reply,
+    })?;
     Ok(answer.blocking_recv()??)
 }
 

@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn live(change: Change) -> Command {
-        Command { change, idempotency: None, reply: oneshot::channel().0 }
+        Command { before: Vec::new(), change, idempotency: None, reply: oneshot::channel().0 }
     }
 
     fn backfill(change: Change, source: &str, upto: u64) -> Backfill {

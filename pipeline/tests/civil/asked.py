@@ -1,4 +1,4 @@
-"""What the path of a request asks for."""
+"""What the path and the body of a request ask for."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,6 +39,17 @@ class Asked:
         return self.words.get("no-details", "false") != "true"
 
 
+def read_question(question):
+    """The reads of a question: one, or one a unit where a body names several."""
+    if "asked" not in question:
+        return [read_path(question["path"])]
+    body = question["asked"]
+    words = {name: str(word) for name, word in body["query"].items()}
+    read = "latest-by-production-time-offset" if "offset" in words else "latest"
+    units = [(body["unitType"], number) for number in body["unitIds"]]
+    return [Asked(unit, total_of(unit, words), "forecast", body["providerKey"], read, words) for unit in units]
+
+
 def read_path(path):
     """The request behind a path with its query words."""
     split = urlsplit(path)
@@ -51,7 +62,11 @@ def read_path(path):
         unit_type, unit_no = split.path.removeprefix(ACTUALS).split("/")
         return Asked((unit_type, int(unit_no)), None, "actual", words.get("provider", "Meter"), "latest", words)
     provider, unit_type, unit_no, _forecasts, read = split.path.removeprefix(UNITS).split("/")
-    total = None
-    if unit_type in ALL_TOTALS and words.get("own") != "true":
-        total = (ALL_TOTALS[unit_type], unit_no)
-    return Asked((unit_type, int(unit_no)), total, "forecast", unquote(provider), read, words)
+    unit = (unit_type, int(unit_no))
+    return Asked(unit, total_of(unit, words), "forecast", unquote(provider), read, words)
+
+
+def total_of(unit, words):
+    """What the name of a company or group stands for: the sum of its plants, unless its own is asked for."""
+    unit_type, unit_no = unit
+    return (ALL_TOTALS[unit_type], str(unit_no)) if unit_type in ALL_TOTALS and words.get("own") != "true" else None

@@ -2,7 +2,7 @@
 
     PYTHONPATH=pipeline/tests/oracle civil.py FOLDER ANSWERS.json
 
-ANSWERS is a list of {"path", "status", "known_at", "body"}, the body as it was sent. Every answer
+ANSWERS is a list of {"path", "status", "known_at", "body"}, the body as it was sent; "asked" is that of a POST. Every answer
 is computed again from the files; numbers are compared as exact fractions.
 """
 
@@ -13,7 +13,7 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
-from asked import read_path
+from asked import read_question
 from quantity import KW, KWH, MW, MWH, Unreadable, read_instant, show_instant
 from truth import World, hours_of
 
@@ -30,44 +30,59 @@ def main():
     answers = json.loads(Path(sys.argv[2]).read_text(encoding="utf-8"))
     counts, shown = Counter(), []
     for answer in answers:
-        asked = read_path(answer["path"])
-        expected = world.answer(asked)
-        differences = list(differences_of(asked, expected, answer))
-        counts["answers"] += 1
-        counts["slots"] += len(expected.predictions)
+        reads = read_question(answer)
+        expected = world.answers(reads)
+        differences = list(differences_of(reads, expected, answer))
+        tally(counts, reads[0], expected)
         counts["wrong answers"] += bool(differences)
-        counts["incomplete slots"] += sum(each.coverage < 1 for each in expected.predictions)
-        counts["slots without a value"] += sum(each.value is None for each in expected.predictions)
-        counts[expected.code or "200"] += 1
-        counts[f"answers by {asked.period}"] += 1
         if differences:
-            shown += [f"GET {answer['path']}", *(f"    {each}" for each in differences[:OF_AN_ANSWER])]
+            shown += [
+                f"{answer['path']} {answer.get('asked', '')}",
+                *(f"    {each}" for each in differences[:OF_AN_ANSWER]),
+            ]
             shown += [f"    … {len(differences)} in all"] if len(differences) > OF_AN_ANSWER else []
     print("\n".join(shown[:SHOWN_AT_MOST]), file=sys.stderr)
     print(json.dumps(counts))
     sys.exit(1 if counts["wrong answers"] else 0)
 
 
-def differences_of(asked, expected, answer):
+def tally(counts, asked, expected):
+    """What was asked, so that a run that asks little is seen."""
+    predictions = [prediction for each in expected for prediction in each.predictions]
+    counts["answers"] += 1
+    counts[f"answers by {asked.period}"] += 1
+    counts[expected[0].code or "200"] += 1
+    counts["slots"] += len(predictions)
+    counts["incomplete slots"] += sum(each.coverage < 1 for each in predictions)
+    counts["slots without a value"] += sum(each.value is None for each in predictions)
+
+
+def differences_of(reads, expected, answer):
     """What is wrong with one answer, one sentence each."""
-    if answer["status"] != expected.status:
-        yield f"expected {expected.status} {expected.code}, found {answer['status']}: {answer['body'][:200]}"
+    head = expected[0]
+    if answer["status"] != head.status:
+        yield f"expected {head.status} {head.code}, found {answer['status']}: {answer['body'][:200]}"
         return
     body = json.loads(answer["body"], parse_float=Fraction, parse_int=Fraction)
-    if expected.status != 200:
+    if head.status != 200:
         additional = body.get("additionalData") or {}
-        if additional.get("code") != expected.code or list(additional.get("fields", {})) != [expected.about]:
-            yield f"expected {expected.code} of {expected.about}, found {additional}"
+        fields = [name.removeprefix("query.") for name in additional.get("fields", {})]
+        if additional.get("code") != head.code or fields != [head.about]:
+            yield f"expected {head.code} of {head.about}, found {additional}"
         return
-    if expected.known_at is not None and instant_or_none(answer["known_at"]) != expected.known_at:
-        yield f"expected to be known at {show_instant(expected.known_at)}, found {answer['known_at']!r}"
-    elements = body["data"]
-    if len(elements) != 1 and (expected.predictions or elements):
-        yield f"expected one element, found {len(elements)}"
-        return
-    for element in elements:
-        yield from differences_of_heads(asked, element)
-        yield from differences_of_slots(asked, expected, element["predictions"])
+    if head.known_at is not None and instant_or_none(answer["known_at"]) != head.known_at:
+        yield f"expected to be known at {show_instant(head.known_at)}, found {answer['known_at']!r}"
+    elements = list(body["data"])
+    for asked, each in zip(reads, expected):
+        # Where there is no slot, there may be no element.
+        if elements and (len(reads) == 1 or elements[0].get("unitNo") == asked.unit[1]):
+            element = elements.pop(0)
+            yield from differences_of_heads(asked, element)
+            yield from differences_of_slots(asked, each, element["predictions"])
+        elif each.predictions:
+            yield f"no element of {asked.unit or asked.total}: missing {len(each.predictions)} slots"
+    if elements:
+        yield f"{len(elements)} elements too many: {str(elements)[:200]}"
 
 
 def instant_or_none(text):
@@ -88,7 +103,7 @@ def differences_of_heads(asked, element):
 
 def differences_of_slots(asked, expected, found):
     """Slots in order, each as it has to be."""
-    wanted = {shown_start(expected, each): each for each in expected.predictions}
+    wanted = {shown_instant(expected, each.start): each for each in expected.predictions}
     starts = [each.get("ds") for each in found]
     if starts != list(wanted):
         missing = [start for start in wanted if start not in starts]
@@ -96,22 +111,24 @@ def differences_of_slots(asked, expected, found):
         yield f"slots: missing {missing[:4]} ({len(missing)}), not expected {more[:4]} ({len(more)})"
     for each in found:
         if each.get("ds") in wanted:
-            prediction = fields_of(asked, wanted[each["ds"]])
+            prediction = fields_of(asked, expected, wanted[each["ds"]])
             for name in sorted(prediction.keys() | each.keys() - {"ds"}):
                 if not same(prediction, each, name):
                     here, there = show(prediction, name), show(each, name)
                     yield f"{each['ds']} {name}: expected {here}, found {there}"
 
 
-def shown_start(expected, prediction):
-    return expected.shown_in.show(prediction.start) if expected.shown_in else show_instant(prediction.start)
+def shown_instant(expected, instant):
+    return expected.shown_in.show(instant) if expected.shown_in else show_instant(instant)
 
 
-def fields_of(asked, prediction):
+def fields_of(asked, expected, prediction):
     """The fields of a slot besides its start."""
     fields = {"v": prediction.value, "mu": WORDS[asked.measure_unit]}
     if asked.details:
         fields["pk"] = asked.provider
+    if asked.details and prediction.recorded is not None:
+        fields["c"] = shown_instant(expected, prediction.recorded)
     if prediction.coverage < 1:
         fields["coverage"] = prediction.coverage
     if asked.period in ("day", "month"):

@@ -2,7 +2,7 @@
 
     PYTHONPATH=pipeline/tests/oracle questions.py SEED OUT
 
-OUT/in is the folder, OUT/questions.json the list of paths. What the answers have to be is not
+OUT/in is the folder, OUT/questions.json the list of {"path"}, with "asked" where that body is posted. What the answers have to be is not
 said here: civil.py reads the paths again.
 """
 
@@ -11,7 +11,18 @@ import sys
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from folder import GROUP, ISSUED, LATER, MIXED_COMPANY, PLACES, PROVIDER, SECOND_PROVIDER, ZONES, write_folder
+from folder import (
+    ELSEWHERE,
+    GROUP,
+    ISSUED,
+    LATER,
+    MIXED_COMPANY,
+    PLACES,
+    PROVIDER,
+    SECOND_PROVIDER,
+    ZONES,
+    write_folder,
+)
 from quantity import DAY, HOUR, MICROS, MINUTE, show_instant
 from zones import zone
 
@@ -22,8 +33,8 @@ CIVIL = ("day", "month")
 def main():
     seed, out = int(sys.argv[1]), Path(sys.argv[2])
     write_folder(seed, out / "in")
-    paths = list(dict.fromkeys(questions()))
-    (out / "questions.json").write_text(json.dumps(paths, indent=0), encoding="utf-8")
+    asked = {json.dumps(each): each for each in questions()}
+    (out / "questions.json").write_text(json.dumps(list(asked.values()), indent=0), encoding="utf-8")
 
 
 def questions():
@@ -42,26 +53,33 @@ def questions():
             yield from totals(place, season, change)
             for unit in (("CMP", MIXED_COMPANY), ("GRP", GROUP)):
                 yield from reads(place, unit, change)
+            yield from many(place, change)
         yield from wall_times(place)
         yield from others(place)
 
 
 def ask(unit, period, read="latest", provider=PROVIDER, **words):
-    """The path of a read of a unit."""
+    """A read of a unit."""
     base = f"/api/v2.0/production-forecast/{quote(provider, safe='')}/{unit[0]}/{unit[1]}/forecasts/{read}"
-    return f"{base}?{query(period, words)}"
+    return {"path": f"{base}?{query(period, words)}"}
 
 
 def ask_total(dimension, key, period, provider=PROVIDER, **words):
     names = "/".join(quote(name, safe="") for name in (dimension, str(key), provider))
-    return f"/api/v2.0/totals/{names}?{query(period, words)}"
+    return {"path": f"/api/v2.0/totals/{names}?{query(period, words)}"}
 
 
 def query(period, words):
     """Query words; `from_` and `to` are instants or texts as they stand."""
-    given = {"period": period} | {name.rstrip("_").replace("measure_unit", "measure-unit"): words[name] for name in words}
-    given = {name: show_instant(value) if isinstance(value, int) and value > DAY else value for name, value in given.items()}
-    return urlencode(given)
+    return urlencode({"period": period} | shown(words))
+
+
+def shown(words):
+    """Words as the doors spell them."""
+    names = {name: name.rstrip("_").replace("measure_unit", "measure-unit") for name in words}
+    # Offsets and shares are small numbers, instants are large ones.
+    texts = {name: show_instant(word) if isinstance(word, int) and word > DAY else word for name, word in words.items()}
+    return {names[name]: text for name, text in texts.items()}
 
 
 def month(change):
@@ -124,7 +142,7 @@ def axes(place, unit, season, change):
         offset = (change - issued - days * DAY) // MINUTE
         read = "latest-by-production-time-offset"
         yield ask(unit, "day", read, **week(change), offset=offset, completeness=0)
-        yield ask(unit, 60, read, **week(change), offset=offset, completeness=0)
+        yield ask(unit, 60, read, from_=change - 13 * HOUR, to=change + 13 * HOUR, offset=offset, completeness=0)
 
 
 def edges(place, plant, change):
@@ -166,6 +184,23 @@ def totals(place, season, change):
     yield ask_total("company", place.number, 60, **week(change), zone=place.zone, provider=SECOND_PROVIDER)
 
 
+def many(place, change):
+    """Many units at once: a civil day needs a zone where theirs differ."""
+    alone, beside = [place.quarterly, place.hourly], [*(each.hourly for each in PLACES), place.quarterly]
+    for unit_type, numbers in (
+        ("PP", alone),
+        ("PP", beside),
+        ("CMP", [place.number, MIXED_COMPANY]),
+        ("CMP", [place.number]),
+    ):
+        for period in PERIODS:
+            for words in ({}, {"zone": place.zone}, {"known_at": ISSUED[1] + 5 * DAY, "zone": ELSEWHERE}):
+                around = {"from_": change - DAY, "to": change + DAY} if period == 60 else month(change)
+                words = {"period": period, "completeness": 0} | shown(around | words)
+                body = {"providerKey": PROVIDER, "unitType": unit_type, "unitIds": numbers, "query": words}
+                yield {"path": "/api/v2.0/production-forecast/GetLatestMulti", "asked": body}
+
+
 def wall_times(place):
     """Times of the wall around every change of any zone; they are read in the zone of the unit."""
     units = (("PP", place.hourly), ("CMP", place.number))
@@ -201,11 +236,18 @@ def others(place):
             yield ask(unit, period, from_="2026-10-01", to="2026-11-01T00:00:00")
             yield ask(unit, period, from_="2026-03-01", to="2026-04-01", zone="Europe/Berlin")
     for change in place.changes():
-        for period in PERIODS:
-            yield ask(plants[0], period, provider=SECOND_PROVIDER, **months(change), completeness=0)
-            meter = query(period, months(change) | {"completeness": 0})
-            yield f"/api/v2.0/actuals/PP/{place.hourly}?{meter}"
-            yield ask(("CMP", PLACES[1].number), period, **months(change), own="true", completeness=0, zone=place.zone)
+        for period in (15, *PERIODS):
+            around = (months if period == "month" else week)(change) | {"completeness": 0}
+            yield ask(plants[0], period, provider=SECOND_PROVIDER, **around)
+            for words in (around, around | {"known_at": ISSUED[1] + 11 * DAY}):
+                yield {"path": f"/api/v2.0/actuals/PP/{place.hourly}?{query(period, words)}"}
+    change, company = place.changes()[1], ("CMP", PLACES[1].number)
+    for period in PERIODS:
+        own = (months if period == "month" else week)(change) | {"own": "true", "completeness": 0}
+        yield ask(company, period, **own, zone=place.zone)
+        yield ask(company, period, "latest-by-date", **own, date=ISSUED[1] + 3 * DAY)
+        for offset in (0, (change - ISSUED[1] - 2 * DAY) // MINUTE):
+            yield ask(company, period, "latest-by-production-time-offset", **own, offset=offset)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 from cells import cells_of, read_unit_key
 from hierarchy import Hierarchy
-from latest import picture
+from latest import counting, picture, row_shown
 from long_format import read_folder
 from quantity import DAY, ENERGY_UNITS, HOUR, HUNDREDTHS_PER_UNIT, MINUTE, round_half_away
 from resolved import MINUTES, curves
@@ -30,6 +30,7 @@ class Prediction:
     coverage: Fraction
     members: int
     reporting: int
+    recorded: object  # of the row shown, where the slot is one that was saved
 
 
 @dataclass
@@ -52,6 +53,12 @@ class Minutes:
     members: list
     reporting: list
 
+    def add(self, there, values):
+        """One more plant: when it belongs, and what it says then."""
+        self.power = [power + (value or 0) for power, value in zip(self.power, values)]
+        self.members = [members + belongs for members, belongs in zip(self.members, there)]
+        self.reporting = [reporting + (value is not None) for reporting, value in zip(self.reporting, values)]
+
 
 NOTHING = [None] * MINUTES
 
@@ -62,23 +69,32 @@ class World:
     def __init__(self, folder):
         self.books = save_folder(read_folder(folder), Rules())
         self.zones = {read_unit_key(cells): zone(cells["zone"]) for cells in cells_of(folder / "units.csv")}
+        self.periods = {}  # (kind, unit, provider) -> the periods of its series
         self.series_days = {}  # (kind, unit, provider, day) -> its part of the books
         for slot, revisions in self.books.slots.items():
-            kind, unit, provider, _, delivery_start = slot
+            kind, unit, provider, period, delivery_start = slot
+            self.periods.setdefault((kind, unit, provider), set()).add(period)
             series_day = (kind, unit, provider, delivery_start // DAY * DAY)
             self.series_days.setdefault(series_day, {})[slot] = revisions
 
-    def answer(self, asked):
-        """The answer to a question."""
+    def answers(self, reads):
+        """The answer to each read of a question, or one refusal of all of them."""
         try:
-            return self.predictions(asked)
+            homes = {self.zones[asked.unit].name for asked in reads if asked.unit}
+            needs_zone = reads[0].period in ("day", "month") and "zone" not in reads[0].words
+            if needs_zone and len(homes) != 1:
+                raise Refused(400, "VALIDATION_ERROR", "zone")
+            return [self.predictions(asked) for asked in reads]
         except Refused as refused:
-            return refused.expected
+            return [refused.expected]
+
+    def answer(self, asked):
+        """The answer to a question of one read."""
+        [expected] = self.answers([asked])
+        return expected
 
     def predictions(self, asked):
         words = asked.words
-        if asked.unit is None and asked.period in ("day", "month") and "zone" not in words:
-            raise Refused(400, "VALIDATION_ERROR", "zone")
         home = self.zones.get(asked.unit) or zone(words.get("zone", "UTC"))
         instants = {name: read_time(home, name, words) for name in ("from", "to", "date", "known_at")}
         start, end = complete(home, instants["from"], instants["to"], self.books.clock)
@@ -108,7 +124,15 @@ class World:
         value = Fraction(round_half_away(energy * hours), HUNDREDTHS_PER_UNIT[asked.measure_unit])
         coverage = Fraction(sum(reporting), sum(members))
         shown = None if coverage < asked.completeness else value
-        return Prediction(start, end, shown, coverage, max(members), max(reporting))
+        recorded = self.recorded(asked, start, reference, knowledge)
+        return Prediction(start, end, shown, coverage, max(members), max(reporting), recorded)
+
+    def recorded(self, asked, start, reference, knowledge):
+        """Since when the value is known; slots of the only period there is pass through as they were saved."""
+        if asked.total or self.periods.get((asked.kind, asked.unit, asked.provider)) != {asked.period}:
+            return None
+        revisions = self.books.slots[asked.kind, asked.unit, asked.provider, asked.period, start]
+        return row_shown(counting(revisions, reference, knowledge)).batch.head.recorded
 
     def minutes(self, asked, day, reference, knowledge):
         if asked.total:
@@ -117,22 +141,18 @@ class World:
 
     @functools.lru_cache(maxsize=None)
     def minutes_of_unit(self, unit, kind, provider, day, reference, knowledge):
-        values = self.curve(unit, kind, provider, day, reference, knowledge)
-        return Minutes([value or 0 for value in values], [1] * MINUTES, [int(value is not None) for value in values])
+        minutes = Minutes([0] * MINUTES, [0] * MINUTES, [0] * MINUTES)
+        minutes.add([True] * MINUTES, self.curve(unit, kind, provider, day, reference, knowledge))
+        return minutes
 
     @functools.lru_cache(maxsize=None)
     def minutes_of_total(self, total, kind, provider, day, reference, knowledge):
-        minutes = Minutes([0] * MINUTES, [0] * MINUTES, [0] * MINUTES)
         belonging = [at.get(total, set()) for at in self.belonging(knowledge, day)]
-        values = {
-            plant: self.curve(plant, kind, provider, day, reference, knowledge) for plant in set().union(*belonging)
-        }
-        for minute, plants in enumerate(belonging):
-            for plant in plants:
-                value = values[plant][minute]
-                minutes.members[minute] += 1
-                minutes.reporting[minute] += value is not None
-                minutes.power[minute] += value or 0
+        minutes = Minutes([0] * MINUTES, [0] * MINUTES, [0] * MINUTES)
+        for plant in set().union(*belonging):
+            values = self.curve(plant, kind, provider, day, reference, knowledge)
+            there = [plant in plants for plants in belonging]
+            minutes.add(there, [value if belongs else None for value, belongs in zip(values, there)])
         return minutes
 
     @functools.lru_cache(maxsize=None)

@@ -83,7 +83,9 @@ class Zone:
         """[(instant, minutes before, minutes after)] of every change of the clock in 2026."""
         year = range(read_instant("2026-01-01T00:00:00Z"), read_instant("2027-01-01T00:00:00Z"), QUARTER)
         offsets = [(instant, self.offset(instant)) for instant in year]
-        return [(after[0], before[1], after[1]) for before, after in itertools.pairwise(offsets) if before[1] != after[1]]
+        return [
+            (after[0], before[1], after[1]) for before, after in itertools.pairwise(offsets) if before[1] != after[1]
+        ]
 
 
 @functools.lru_cache(maxsize=None)

@@ -1,6 +1,7 @@
 //! Runs of the program and of the oracle, for comparison.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -19,7 +20,7 @@ pub(crate) struct Asked(Value);
 
 /// A folder that was replayed.
 pub(crate) struct Replayed {
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     /// The JSON line.
     pub(crate) counts: Value,
     /// Highest resident memory, in kB.
@@ -69,17 +70,23 @@ impl Oracle {
     ) -> String {
         let counts_file = folder.with_extension("counts.json");
         std::fs::write(&counts_file, counts.to_string()).unwrap();
-        let line = |(out, flags): &(PathBuf, Vec<String>)| {
-            let mut words = vec![out.display().to_string()];
-            words.extend(flags.iter().cloned());
-            serde_json::to_string(&words).unwrap()
-        };
-        let lines: Vec<String> = exports.iter().map(line).collect();
         let list = folder.with_extension("exports");
-        std::fs::write(&list, lines.join("\n")).unwrap();
+        std::fs::write(&list, lines(exports)).unwrap();
         let mut command = self.script("compare.py");
         command.arg(folder).arg("--each").arg(&list).arg("--counts").arg(&counts_file).args(rules);
         differences(&mut command)
+    }
+
+    /// What differs between exports, each with its flags, and the doors of a service on the same folder.
+    pub(crate) fn compare_doors(
+        &self,
+        address: SocketAddr,
+        exports: &[(PathBuf, Vec<String>)],
+    ) -> String {
+        let list = exports[0].0.with_extension("doors");
+        std::fs::write(&list, lines(exports)).unwrap();
+        let mut command = self.script("doors_equal_exports.py");
+        differences(command.arg(address.to_string()).arg(&list))
     }
 
     /// Counts of a direct comparison of EIA releases.
@@ -208,6 +215,16 @@ impl Replayed {
     pub(crate) fn check(&self) {
         run(Command::new(PROGRAM).args(["check", "--quiet", "--data"]).arg(&self.data));
     }
+}
+
+/// Exports with their flags, a JSON list a line.
+fn lines(exports: &[(PathBuf, Vec<String>)]) -> String {
+    let line = |(out, flags): &(PathBuf, Vec<String>)| {
+        let mut words = vec![out.display().to_string()];
+        words.extend(flags.iter().cloned());
+        serde_json::to_string(&words).unwrap()
+    };
+    exports.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Every file below `folder` with its bytes.

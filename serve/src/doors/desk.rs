@@ -105,8 +105,18 @@ impl Desk {
         change: Change,
         idempotency: Option<Idempotency>,
     ) -> Result<Reply, Refusal> {
+        self.ask_all(Vec::new(), change, idempotency).await
+    }
+
+    /// The same with statements that stand before it and become visible with it.
+    pub(crate) async fn ask_all(
+        &self,
+        before: Vec<Change>,
+        change: Change,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Reply, Refusal> {
         let (reply, answer) = oneshot::channel();
-        hand_in(&self.doors.commands, Command { change, idempotency, reply })?;
+        hand_in(&self.doors.commands, Command { before, change, idempotency, reply })?;
         Ok(within(self.doors.rules.reply_wait, answer).await??)
     }
 

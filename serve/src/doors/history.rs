@@ -15,11 +15,12 @@ use smartpulse_operators::time::{Day, Instant, Zone};
 use smartpulse_operators::unit::Unit;
 
 use super::answer::Answer;
-use super::axes::{self, Axes, Reference};
+use super::axes::{Axes, Reference};
 use super::clock_text::zone_of;
 use super::curve_text::{CurveText, measure_word};
 use super::desk::Desk;
 use super::exchange::Call;
+use super::latest::known;
 use super::path::ProviderPath;
 use super::reading::{Range, Reading};
 use super::refusal::Refusal;
@@ -113,6 +114,8 @@ struct Asked {
     series: Vec<(SeriesId, Arc<Series>)>,
     zone: Zone,
     axes: Axes,
+    /// Versions from later are left out.
+    reference: Option<Instant>,
     text: CurveText,
 }
 
@@ -138,27 +141,22 @@ impl Asked {
     ) -> Result<Asked, Refusal> {
         let text = Reading::read(words)?.text;
         let snapshot = desk.snapshot_for(words).await?;
-        if snapshot.reference.newest_unit(unit).is_none() {
-            return Err(Refusal::NotFound(format!("{unit} is not known")));
-        }
+        known(&snapshot, unit)?;
         let zone = zone_of(&snapshot.reference, unit);
-        let reference = match words.get("date") {
-            Some(_) => axes::by_date(words, &zone)?,
-            None => Reference::Now,
-        };
-        let axes = Axes::read(reference, words, &zone, snapshot.clock)?;
+        // History is not folded: without a date it tells of all versions that are known, waiting ones too.
+        let reference = words.time("date", &zone)?;
+        let axes = Axes::read(Reference::Now, words, &zone, snapshot.clock)?;
         let series = snapshot.series_of(unit, Kind::Forecast, provider);
-        Ok(Asked { snapshot, series, zone, axes, text })
+        Ok(Asked { snapshot, series, zone, axes, reference, text })
     }
 
-    /// Revisions of this epoch, as known on the axes, those of withdrawn batches too. Without a reference
-    /// those that wait to count are there as well.
+    /// Revisions of this epoch, as known on the axes, those of withdrawn batches too.
     fn known(&self, revisions: Vec<Told>) -> impl Iterator<Item = Told> + '_ {
         revisions.into_iter().filter(|told| {
             let batch = &told.revision.batch;
             batch.sequence.0 <= self.snapshot.figures.batches
                 && self.axes.knows(batch.recorded)
-                && (self.axes.is_live() || batch.valid_after <= self.axes.at(batch.valid_after))
+                && self.reference.is_none_or(|reference| batch.valid_after <= reference)
         })
     }
 

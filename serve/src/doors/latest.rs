@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use smartpulse_operators::quantity::NULL;
 use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
-use smartpulse_operators::time::Zone;
+use smartpulse_operators::time::{Instant, Zone};
 use smartpulse_operators::total::Total;
 use smartpulse_operators::unit::{Unit, UnitType};
 
@@ -121,8 +121,7 @@ async fn read(
 ) -> Result<Answer, Refusal> {
     let reading = Reading::read(words)?;
     let snapshot = desk.snapshot_for(words).await?;
-    let unit = snapshot.reference.newest_unit(wanted.unit);
-    let unit = unit.ok_or_else(|| Refusal::NotFound(format!("{} is not known", wanted.unit)))?;
+    let stated = known(&snapshot, wanted.unit)?;
     let zone = zone_of(&snapshot.reference, wanted.unit);
     let range = Reading::range(words, &zone, snapshot.clock)?;
     let axes = Axes::read(when.reference(words, &zone)?, words, &zone, snapshot.clock)?;
@@ -131,7 +130,7 @@ async fn read(
     let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
     if axes.is_live() && !of_unit.is_total(wanted) && of_unit.is_as_saved(&series) {
         refuse_beyond_bound(desk, &series, &of_unit)?;
-        return Ok(rows_now::answer(desk, call, wanted, &of_unit, &series, unit.recorded));
+        return Ok(rows_now::answer(desk, call, wanted, &of_unit, &series, stated));
     }
     let mut elements = Vec::new();
     of_unit.elements(desk, wanted, &mut elements).await?;
@@ -139,6 +138,16 @@ async fn read(
     let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
     let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
     Ok(answer.with_known_at(axes.known_at))
+}
+
+/// When the newest master data of `unit` was stated; before everything for one that is known by its actuals
+/// only.
+pub(crate) fn known(snapshot: &Snapshot, unit: Unit) -> Result<Instant, Refusal> {
+    match snapshot.reference.newest_unit(unit) {
+        Some(version) => Ok(version.recorded),
+        None if snapshot.has_series(unit) => Ok(Instant::MIN),
+        None => Err(Refusal::NotFound(format!("{unit} is not known"))),
+    }
 }
 
 impl UnitRead<'_> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartpulse_operators::change::Change;
 use smartpulse_operators::time::Instant;
@@ -16,6 +17,7 @@ use super::clock_text::zone_of;
 use super::desk::Desk;
 use super::exchange::Call;
 use super::refusal::Refusal;
+use super::save_body::unreadable;
 use super::statement::Statement;
 use super::units;
 use super::words::Words;
@@ -50,17 +52,44 @@ pub(crate) async fn list(
     Ok(Answer::read(&call.conditions, snapshot.epoch, &Value::Array(data)))
 }
 
-/// `PUT`: states one, or states it anew where parent, child and `validFrom` are known.
+/// Memberships one request may state: a large company that changes hands.
+const MOST_AT_ONCE: usize = 1_000;
+
+/// `PUT`: states one, or states it anew where parent, child and `validFrom` are known. A list of them
+/// becomes visible at one epoch: that is how a plant is sold.
 pub(crate) async fn put(State(desk): State<Arc<Desk>>, posted: Posted) -> Result<Answer, Refusal> {
     let snapshot = desk.doors.read_model.snapshot();
-    let statement = Statement::parse(&posted.body, &FIELDS)?;
-    let mut membership = named(&statement, &snapshot)?;
+    if !posted.body.trim_ascii_start().starts_with(b"[") {
+        let membership = stated(&Statement::parse(&posted.body, &FIELDS)?, &snapshot)?;
+        return state(&desk, membership, posted).await;
+    }
+    let bodies: Vec<&RawValue> =
+        serde_json::from_slice(&posted.body).map_err(|error| unreadable(&error))?;
+    if bodies.len() > MOST_AT_ONCE {
+        let (given, bound) = (bodies.len(), MOST_AT_ONCE);
+        return Err(Refusal::TooManyValues { given, bound });
+    }
+    let read = |(index, body): (usize, &&RawValue)| {
+        let statement = Statement::parse(body.get().as_bytes(), &FIELDS);
+        let membership = statement.and_then(|statement| stated(&statement, &snapshot));
+        membership.map_err(|refusal| refusal.within(&format!("[{index}]")))
+    };
+    let all = bodies.iter().enumerate().map(read).collect::<Result<Vec<_>, Refusal>>()?;
+    let data = Value::Array(all.iter().map(element).collect());
+    let mut changes: Vec<Change> = all.into_iter().map(Change::Membership).collect();
+    let last = changes.pop().ok_or_else(|| Refusal::field("body", "must hold a membership"))?;
+    let reply = desk.ask_all(changes, last, posted.idempotency).await?;
+    Ok(Answer::done(&reply, &data))
+}
+
+fn stated(statement: &Statement, snapshot: &Snapshot) -> Result<Membership, Refusal> {
+    let mut membership = named(statement, snapshot)?;
     let zone = zone_of(&snapshot.reference, membership.child);
     membership.valid_to = statement.time("validTo", &zone)?;
     if membership.valid_to.is_some_and(|end| end <= membership.valid_from) {
         return Err(Refusal::field("validTo", "must be after validFrom"));
     }
-    state(&desk, membership, posted).await
+    Ok(membership)
 }
 
 /// `DELETE`: takes back the one of that parent, child and `validFrom`, given as body or query words.

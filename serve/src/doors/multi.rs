@@ -14,7 +14,7 @@ use super::body::Posted;
 use super::clock_text::zone_of;
 use super::desk::Desk;
 use super::exchange::Call;
-use super::latest::{UnitRead, Wanted, When};
+use super::latest::{UnitRead, Wanted, When, known};
 use super::path;
 use super::reading::{READ_WORDS, Reading};
 use super::refusal::Refusal;
@@ -34,8 +34,8 @@ pub(crate) async fn latest(
     let provider = path::provider("providerKey", body.text("providerKey")?)?;
     let unit_type = UnitType::parse(body.text("unitType")?)
         .ok_or_else(|| Refusal::field("unitType", "must be PP, CMP or GRP"))?;
-    let known = [&["date", "offset"], &READ_WORDS[..]].concat();
-    let words = Words::from_json(body.get("query"), &known)?;
+    let read_words = [&["date", "offset"], &READ_WORDS[..]].concat();
+    let words = Words::from_json(body.get("query"), &read_words)?;
     let reading = Reading::read(&words)?;
     let when = match (words.get("date"), words.get("offset")) {
         (Some(_), Some(_)) => {
@@ -54,9 +54,7 @@ pub(crate) async fn latest(
     let mut known_at = None;
     let mut slots = 0;
     for unit in units {
-        if snapshot.reference.newest_unit(unit).is_none() {
-            return Err(Refusal::NotFound(format!("{unit} is not known")));
-        }
+        known(&snapshot, unit)?;
         let zone = zone_of(&snapshot.reference, unit);
         let range = Reading::range(&words, &zone, snapshot.clock)?;
         let axes = Axes::read(when.reference(&words, &zone)?, &words, &zone, snapshot.clock)?;

@@ -85,6 +85,22 @@ impl Refusal {
         Refusal::Invalid(vec![FieldFault { field: field.into(), rule: rule.into(), code: None }])
     }
 
+    /// The same in an element of a list, whose place leads every field.
+    pub(crate) fn within(self, place: &str) -> Refusal {
+        match self {
+            Refusal::Invalid(mut faults) => {
+                faults
+                    .iter_mut()
+                    .for_each(|fault| fault.field = format!("{place}.{}", fault.field));
+                Refusal::Invalid(faults)
+            }
+            Refusal::LocalTime { field, text, ambiguous } => {
+                Refusal::LocalTime { field: format!("{place}.{field}"), text, ambiguous }
+            }
+            other => other,
+        }
+    }
+
     /// One field that breaks a rule with a code of its own.
     pub(crate) fn coded(
         code: &'static str,

@@ -5,6 +5,7 @@ mod callers;
 mod codings;
 mod engine;
 mod reading;
+mod rulings;
 mod saving;
 mod statements;
 mod times;

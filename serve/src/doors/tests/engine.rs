@@ -7,21 +7,21 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use smartpulse_operators::batch::{Epoch, Sequence};
-use smartpulse_operators::block::{DayBlock, DayState, Packed};
+use smartpulse_operators::block::DayState;
 use smartpulse_operators::catalog::Catalog;
 use smartpulse_operators::change::{BatchName, Change, Save};
 use smartpulse_operators::chunk::{Revision, SeriesDay};
 use smartpulse_operators::outcome::Outcome;
-use smartpulse_operators::quantity::{ABSENT, NULL};
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Provider, Series, SeriesId};
 use smartpulse_operators::time::Instant;
-use smartpulse_operators::unit::{Lock, Unit};
+use smartpulse_operators::unit::Lock;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::super::{DoorRules, Doors, router};
+use super::rulings::{judge, packed, summary};
 use crate::clock_hold::ClockHold;
 use crate::command::{
     BatchSummary, Command, Done, Idempotency, Lookup, Refusal, Reply, Saved, SlotDecision, Told,
@@ -80,6 +80,8 @@ impl Stage {
                 tokio::select! {
                     Some(command) = queue.recv() => {
                         heard.lock().unwrap().push((command.change.clone(), command.idempotency));
+                        let before = command.before.into_iter();
+                        before.for_each(|statement| drop(engine.answer(statement, None)));
                         let answer = engine.answer(command.change, command.idempotency);
                         let _ = command.reply.send(answer);
                     }
@@ -286,53 +288,8 @@ impl Engine {
                 });
             }
         }
-        let count = |outcome| slots.iter().filter(|slot| slot.outcome == outcome).count() as u64;
-        let (saved, skipped) =
-            (count(Outcome::Saved) + count(Outcome::Restated), count(Outcome::Skipped));
-        let summary = BatchSummary {
-            batch: save.batch.clone(),
-            saved,
-            skipped,
-            withdrawn_at: None,
-            delivery_days: slots
-                .first()
-                .zip(slots.last())
-                .map(|(first, last)| (first.start.day(), last.start.day())),
-        };
+        let summary = summary(save, &slots);
         self.batches.insert(id, summary);
         Saved { batch: id, sequence: save.batch.sequence, slots, final_slots }
     }
-}
-
-fn judge(
-    reference: &Reference,
-    save: &Save,
-    unit: Unit,
-    start: Instant,
-    value: &mut i64,
-    conform: bool,
-) -> Outcome {
-    if *value == ABSENT {
-        return Outcome::Absent;
-    }
-    let foreign = save.path.filter(|path| *path != unit);
-    if reference.unit_at(unit, start).is_none()
-        || foreign.is_some_and(|path| !reference.belongs(unit, path, start))
-    {
-        return Outcome::UnknownUnit;
-    }
-    if reference.locks_of(unit).any(|lock| lock.refuses(start, save.batch.recorded)) {
-        return Outcome::Locked;
-    }
-    match reference.limits(unit, start).1 {
-        Some(limit) if *value != NULL && *value > limit.0 && conform => *value = limit.0,
-        Some(limit) if *value != NULL && *value > limit.0 => return Outcome::UpperLimit,
-        _ => {}
-    }
-    Outcome::Open
-}
-
-fn packed(state: &DayState) -> DayBlock {
-    let batches = state.batches.clone().into();
-    DayBlock { packed: Packed::pack(state), batches, pending: Box::default() }
 }
