@@ -15,7 +15,7 @@ use crate::time::Instant;
 /// Magnitudes below this are stored in 32 bits: a difference of two of them still fits.
 const NARROW_BOUND: i64 = 1 << 30;
 /// `NULL` in 32 bits.
-const NARROW_NULL: i32 = i32::MIN;
+pub const NARROW_NULL: i32 = i32::MIN;
 /// Most batches a list with 8-bit ranks may hold.
 const NARROW_RANKS: usize = 254;
 

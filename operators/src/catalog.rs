@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use crate::series::{Kind, Provider, Series, SeriesId, Subject, SubjectId};
+use crate::series::{Kind, Provider, Series, SeriesId, Subject, SubjectId, VoiceId};
 use crate::unit::Unit;
 
 /// Every series ever named in a data folder.
@@ -17,6 +17,7 @@ pub struct Catalog {
     /// By series id.
     subjects: Vec<Arc<Subject>>,
     by_name: HashMap<(Kind, Unit, Provider), Arc<Subject>, FixedState>,
+    voices: HashMap<(Kind, Provider), VoiceId, FixedState>,
 }
 
 impl Catalog {
@@ -60,9 +61,11 @@ impl Catalog {
         let id = SeriesId(self.series.len() as u32);
         let Series { kind, unit, provider, .. } = &*series;
         let number = SubjectId(self.by_name.len() as u32);
+        let next_voice = VoiceId(self.voices.len() as u32);
+        let voice = *self.voices.entry((*kind, provider.clone())).or_insert(next_voice);
         let subject = self.by_name.entry((*kind, *unit, provider.clone())).or_insert_with(|| {
             let (kind, unit, provider) = (*kind, *unit, provider.clone());
-            Arc::new(Subject { id: number, kind, unit, provider })
+            Arc::new(Subject { id: number, voice, kind, unit, provider })
         });
         self.subjects.push(Arc::clone(subject));
         self.ids.insert(Arc::clone(&series), id);

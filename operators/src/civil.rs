@@ -90,12 +90,8 @@ mod tests {
 
     #[test]
     fn months_end_where_the_next_begins() {
-        let months = hours(
-            "America/New_York",
-            CivilPeriod::Month,
-            "2026-02-01T05:00Z",
-            "2026-04-01T04:00Z",
-        );
+        let months =
+            hours("America/New_York", CivilPeriod::Month, "2026-02-01T05:00Z", "2026-04-01T04:00Z");
         assert_eq!(months, [28.0 * 24.0, 31.0 * 24.0 - 1.0]);
     }
 

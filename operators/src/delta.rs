@@ -6,6 +6,7 @@ use crate::batch::Batch;
 use crate::block::{DayBlock, DayState, Packed, widen};
 use crate::chunk::{Revision, SeriesDay};
 use crate::quantity::NULL;
+use crate::resolve::{Resolved, ResolvedChange};
 use crate::series::Subject;
 use crate::time::Day;
 
@@ -48,8 +49,6 @@ pub struct Part {
     pub subject: Arc<Subject>,
     /// The day.
     pub day: Day,
-    /// The subject has no other series.
-    pub is_alone: bool,
     /// Before.
     pub old: DayState,
     /// After.
@@ -96,19 +95,28 @@ impl Deltas {
         self.siblings.push(SiblingRow { day, subject, slots, image });
     }
 
-    /// All series of each changed subject on the changed days.
-    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
-        let changed = self.rows.iter().map(|row| Part {
+    /// Changed days of subjects that have no other series: before and after as they are.
+    pub fn alone(&self) -> impl Iterator<Item = ResolvedChange> + '_ {
+        self.rows.iter().filter(|row| row.is_alone).map(|row| ResolvedChange {
             subject: Arc::clone(&row.subject),
             day: row.series_day.1,
-            is_alone: row.is_alone,
+            old: self.resolved(row.old, row.slots.into()),
+            new: self.resolved(row.new, row.slots.into()),
+        })
+    }
+
+    /// All series of each other changed subject on the changed days.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        let changed = self.rows.iter().filter(|row| !row.is_alone).map(|row| Part {
+            subject: Arc::clone(&row.subject),
+            day: row.series_day.1,
             old: self.state(row.old, row.slots.into()),
             new: self.state(row.new, row.slots.into()),
         });
         let unchanged = self.siblings.iter().map(|row| {
             let state = self.state(row.image, row.slots.into());
             let (subject, day) = (Arc::clone(&row.subject), row.day);
-            Part { subject, day, is_alone: false, old: state.clone(), new: state }
+            Part { subject, day, old: state.clone(), new: state }
         });
         changed.chain(unchanged)
     }
@@ -167,6 +175,18 @@ impl Deltas {
             wide_ranks.extend(ranks);
             Image { is_narrow, offset, batches }
         }
+    }
+
+    /// The values of a day that has no other series; none where no revision counts.
+    fn resolved(&self, image: Image, slots: usize) -> Option<Resolved> {
+        let start = image.offset as usize;
+        if image.batches.0 == image.batches.1 {
+            return None;
+        }
+        if image.is_narrow {
+            return Some(Resolved::Narrow(self.narrow.0[start..start + slots].into()));
+        }
+        Some(Resolved::pack(&self.wide.0[start..start + slots]))
     }
 
     fn state(&self, image: Image, slots: usize) -> DayState {

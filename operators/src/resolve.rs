@@ -103,7 +103,9 @@ pub fn resolve_day<'d>(parts: impl IntoIterator<Item = &'d DayState>) -> Option<
 }
 
 impl Resolved {
-    fn pack(values: &[i64]) -> Resolved {
+    /// Packs values as narrow as they fit; equal values pack equally.
+    #[must_use]
+    pub fn pack(values: &[i64]) -> Resolved {
         let narrowed: Option<Box<[i32]>> = values.iter().map(|value| narrow(*value)).collect();
         narrowed.map_or_else(|| Resolved::Wide(values.into()), Resolved::Narrow)
     }
@@ -134,13 +136,9 @@ type BeforeAndAfter = Vec<(DayState, DayState)>;
 fn changes(decided: &Decided) -> Vec<ResolvedChange> {
     let mut days: HashMap<(SubjectId, Day), usize, FixedState> = HashMap::default();
     let mut grouped: Vec<(Arc<Subject>, Day, BeforeAndAfter)> = Vec::new();
-    let mut changed = Vec::new();
+    let mut changed: Vec<ResolvedChange> =
+        decided.deltas.alone().filter(|change| change.old != change.new).collect();
     for part in decided.deltas.parts() {
-        if part.is_alone {
-            let (old, new) = (resolve_day([&part.old]), resolve_day([&part.new]));
-            add_change(part.subject, part.day, old, new, &mut changed);
-            continue;
-        }
         let place = *days.entry((part.subject.id, part.day)).or_insert(grouped.len());
         if place == grouped.len() {
             grouped.push((part.subject, part.day, Vec::new()));

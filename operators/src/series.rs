@@ -87,11 +87,17 @@ pub struct SeriesId(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SubjectId(pub u32);
 
+/// Dense number of a kind and provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct VoiceId(pub u32);
+
 /// What series of different periods have in common: they say the same thing on different grids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// Its number.
     pub id: SubjectId,
+    /// Number of its kind and provider: subjects of one voice are summed.
+    pub voice: VoiceId,
     /// Forecast or actual.
     pub kind: Kind,
     /// Whose.

@@ -6,6 +6,7 @@
 //! all of it; [`written`] turns steps into text again. Nothing here names a
 //! clock: a tick's clock is the greatest instant of its steps.
 
+mod conserved;
 pub(crate) mod feeder;
 mod graph;
 mod oracle;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -44,7 +44,7 @@ pub struct TotalKey {
 /// What a tick changed in the totals of one worker.
 #[derive(Clone, Debug, Default)]
 pub struct TotalChanges {
-    /// New sums of touched days, in order of keys; none where no plant is present any more.
+    /// New sums of touched days, in no particular order; none where no plant is present any more.
     pub days: Vec<(TotalKey, Option<Arc<DaySums>>)>,
     /// New timelines of totals whose members changed.
     pub timelines: Vec<(Total, Arc<Timeline>)>,
@@ -92,11 +92,20 @@ struct Totals {
 
 impl Totals {
     fn apply(&mut self, differences: Vec<Difference>) -> TotalChanges {
-        let mut touched_days: BTreeMap<TotalKey, DaySums> = BTreeMap::new();
+        let mut touched_days: HashSet<TotalKey, FixedState> = HashSet::default();
         let mut touched_timelines: BTreeMap<Total, ()> = BTreeMap::new();
         for difference in differences {
             match difference {
-                Difference::Sums(key, sums) => touched_days.entry(key).or_default().merge(&sums),
+                Difference::Sums(key, sums) => match self.days.get_mut(&key) {
+                    Some(known) => {
+                        known.merge(&sums);
+                        touched_days.insert(key);
+                    }
+                    None => {
+                        touched_days.insert(key.clone());
+                        self.days.insert(key, sums);
+                    }
+                },
                 Difference::Members(total, held, sign) => {
                     self.timelines.entry(total.clone()).or_default().add(&held, sign);
                     touched_timelines.insert(total, ());
@@ -104,15 +113,14 @@ impl Totals {
             }
         }
         let mut changes = TotalChanges::default();
-        for (key, difference) in touched_days {
-            let known = self.days.entry(key.clone()).or_default();
-            let before = known.clone();
-            known.merge(&difference);
+        for key in touched_days {
+            let Some(known) = self.days.get_mut(&key) else { continue };
             if known.prune() {
                 self.days.remove(&key);
                 changes.days.push((key, None));
-            } else if *known != before {
-                changes.days.push((key, Some(Arc::new(known.clone()))));
+            } else {
+                let sums = Arc::new(known.clone());
+                changes.days.push((key, Some(sums)));
             }
         }
         for total in touched_timelines.into_keys() {

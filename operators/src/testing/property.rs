@@ -16,7 +16,7 @@ const CASES: u32 = 1_500;
 /// A case whose workers panic leaves threads behind, so looking for a smaller one must end.
 const SHRINK_MS: u32 = 20_000;
 
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     ProptestConfig {
         cases: default.cases.max(CASES),
@@ -74,7 +74,8 @@ proptest! {
     }
 }
 
-fn order_of(steps: &[Step], batch: Sequence) -> (Instant, Sequence) {
+/// Since when a batch of `steps` counts.
+pub(super) fn order_of(steps: &[Step], batch: Sequence) -> (Instant, Sequence) {
     let valid_after = steps.iter().find_map(|step| match &step.act {
         Act::Save(issue) if issue.batch.sequence == batch => Some(issue.batch.valid_after),
         _ => None,

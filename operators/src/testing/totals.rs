@@ -108,7 +108,7 @@ fn common(one: usize, other: usize) -> usize {
 }
 
 /// What holds for a unit on each slot of the grid of what is present that day.
-fn on_grid(
+pub(super) fn on_grid(
     view: &View,
     unit: Unit,
     kind: Kind,

@@ -19,7 +19,7 @@ use super::sums::DaySums;
 use crate::chunk::unit_hash;
 use crate::members::{Assignment, Rows};
 use crate::resolve::{Resolved, ResolvedChange};
-use crate::series::{Subject, SubjectId};
+use crate::series::{Kind, Provider, Subject, SubjectId, VoiceId};
 use crate::stretches::Stretches;
 use crate::time::Day;
 use crate::total::Total;
@@ -104,18 +104,26 @@ struct Tick {
 #[derive(Default)]
 struct Plants {
     /// In which totals, and when.
-    assigned: HashMap<Unit, BTreeMap<Total, Stretches>, FixedState>,
+    assigned: HashMap<Unit, BTreeMap<Total, (TotalNo, Stretches)>, FixedState>,
+    /// Numbers of totals and voices, for the keys of the sums of a tick.
+    numbers: HashMap<Total, TotalNo, FixedState>,
+    totals: Vec<Total>,
+    voices: HashMap<VoiceId, (Kind, Provider), FixedState>,
     days: HashMap<Unit, Days, FixedState>,
 }
 
 /// The resolved days of a plant.
 type Days = BTreeMap<(SubjectId, Day), (Arc<Subject>, Resolved)>;
 
-type Sums = BTreeMap<TotalKey, DaySums>;
+/// Number of a total on this worker.
+type TotalNo = u32;
+
+/// Differences of a tick by total, voice and day.
+type Sums = HashMap<(TotalNo, VoiceId, Day), DaySums, FixedState>;
 
 impl Plants {
     fn apply(&mut self, tick: Tick) -> Vec<Difference> {
-        let mut sums = Sums::new();
+        let mut sums = Sums::default();
         for change in tick.changes {
             // Forecasts of companies and groups for themselves are never mixed with sums.
             if change.subject.unit.unit_type == UnitType::PowerPlant {
@@ -126,17 +134,24 @@ impl Plants {
         for (plant, moves) in by_plant(tick.moves) {
             self.move_plant(plant, moves, &mut sums, &mut differences);
         }
-        differences.extend(sums.into_iter().map(|(key, sums)| Difference::Sums(key, sums)));
+        let news = sums.into_iter().filter(|(_, sums)| !sums.is_nothing());
+        differences.extend(news.map(|((total, voice, day), sums)| {
+            let (kind, provider) = self.voices[&voice].clone();
+            let total = self.totals[total as usize].clone();
+            Difference::Sums(TotalKey { total, kind, provider, day }, sums)
+        }));
         differences
     }
 
     fn change(&mut self, change: ResolvedChange, sums: &mut Sums) {
         let ResolvedChange { subject, day, old, new } = change;
-        for (total, held) in self.assigned.get(&subject.unit).into_iter().flatten() {
+        self.hear(&subject);
+        let assigned = self.assigned.get(&subject.unit);
+        for (total, held) in assigned.into_iter().flat_map(BTreeMap::values) {
             if held.of_day(day).next().is_none() {
                 continue;
             }
-            let sums = sums.entry(key(total, &subject, day)).or_default();
+            let sums = sums.entry((*total, subject.voice, day)).or_default();
             for (resolved, sign) in [(&old, -1), (&new, 1)] {
                 if let Some(resolved) = resolved {
                     sums.add(resolved, held, day, sign);
@@ -150,6 +165,13 @@ impl Plants {
         }
     }
 
+    /// Remembers what a voice is.
+    fn hear(&mut self, subject: &Subject) {
+        if !self.voices.contains_key(&subject.voice) {
+            self.voices.insert(subject.voice, (subject.kind, subject.provider.clone()));
+        }
+    }
+
     fn move_plant(
         &mut self,
         plant: Unit,
@@ -160,26 +182,27 @@ impl Plants {
         let days = self.days.get(&plant);
         let assigned = self.assigned.entry(plant).or_default();
         for (total, (old, new)) in moves {
+            let next = self.totals.len() as TotalNo;
+            let number = *self.numbers.entry(total.clone()).or_insert(next);
+            if number == next {
+                self.totals.push(total.clone());
+            }
             for (held, sign) in [(&old, -1), (&new, 1)] {
                 let Some(held) = held else { continue };
                 differences.push(Difference::Members(total.clone(), held.clone(), sign));
                 for ((_, day), (subject, resolved)) in days.into_iter().flatten() {
                     if held.of_day(*day).next().is_some() {
-                        let sums = sums.entry(key(&total, subject, *day)).or_default();
+                        let sums = sums.entry((number, subject.voice, *day)).or_default();
                         sums.add(resolved, held, *day, sign);
                     }
                 }
             }
             match new {
-                Some(new) => drop(assigned.insert(total, new)),
+                Some(new) => drop(assigned.insert(total, (number, new))),
                 None => drop(assigned.remove(&total)),
             }
         }
     }
-}
-
-fn key(total: &Total, subject: &Subject, day: Day) -> TotalKey {
-    TotalKey { total: total.clone(), kind: subject.kind, provider: subject.provider.clone(), day }
 }
 
 type Moves = BTreeMap<Total, (Option<Stretches>, Option<Stretches>)>;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::block::NARROW_NULL;
 use crate::quantity::NULL;
 use crate::resolve::Resolved;
 use crate::stretches::Stretches;
@@ -43,7 +44,11 @@ impl DaySums {
     /// Adds (`sign` 1) or takes away (−1) a plant that belongs during `held`.
     pub fn add(&mut self, resolved: &Resolved, held: &Stretches, day: Day, sign: i64) {
         let own = resolved.grid();
-        let windows: Vec<(usize, usize)> = held.of_day(day).collect();
+        let mut windows = held.of_day(day);
+        let windows: Vec<(usize, usize)> = match (windows.next(), windows.next()) {
+            (Some((0, 1_440)), _) => return self.add_whole(resolved, own, sign),
+            (first, second) => first.into_iter().chain(second).chain(windows).collect(),
+        };
         if windows.is_empty() {
             return;
         }
@@ -62,6 +67,39 @@ impl DaySums {
                 }
             }
         }
+    }
+
+    /// Adds a plant that belongs all day.
+    fn add_whole(&mut self, resolved: &Resolved, grid: Period, sign: i64) {
+        let of_grid = self.of_grid(grid);
+        of_grid.plants += sign;
+        let slots = of_grid.sums.iter_mut().zip(&mut of_grid.reporting);
+        match resolved {
+            Resolved::Narrow(values) => {
+                for ((sum, reporting), value) in slots.zip(values) {
+                    let is_there = *value != NARROW_NULL;
+                    *sum += if is_there { sign * i64::from(*value) } else { 0 };
+                    *reporting += if is_there { sign as i32 } else { 0 };
+                }
+            }
+            Resolved::Wide(values) => {
+                for ((sum, reporting), value) in slots.zip(values) {
+                    let is_there = *value != NULL;
+                    *sum += if is_there { sign * *value } else { 0 };
+                    *reporting += if is_there { sign as i32 } else { 0 };
+                }
+            }
+        }
+    }
+
+    /// Whether adding it changes nothing.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.grids.iter().all(|of_grid| {
+            of_grid.plants == 0
+                && of_grid.sums.iter().all(|sum| *sum == 0)
+                && of_grid.reporting.iter().all(|count| *count == 0)
+        })
     }
 
     /// Adds another sum, or a difference.
