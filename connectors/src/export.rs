@@ -18,7 +18,7 @@ use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::time::Instant;
 
 pub(crate) mod batches;
-mod folder;
+pub(crate) mod folder;
 pub(crate) mod history;
 pub(crate) mod latest;
 mod part;

@@ -23,6 +23,7 @@
 mod export;
 
 pub use export::batches::{BatchExport, BatchRow, export_batches};
+pub use export::folder::PartialFolder;
 pub use export::history::{HistoryExport, HistoryRow};
 pub use export::latest::{LatestExport, LatestRow};
 pub use export::resolved::{ResolvedExport, ResolvedRow};

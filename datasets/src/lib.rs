@@ -108,7 +108,8 @@ impl Source {
         if text == EIA930 {
             return Ok(Source::Eia930(datasets.join(EIA930_FOLDER)));
         }
-        if let Some(fleet) = text.strip_prefix(fleet::WORD).and_then(|rest| rest.strip_prefix(':')) {
+        if let Some(fleet) = text.strip_prefix(fleet::WORD).and_then(|rest| rest.strip_prefix(':'))
+        {
             return Ok(Source::Fleet(Fleet::parse(fleet)?));
         }
         if text == ELEXON_PN {
@@ -167,9 +168,7 @@ impl Source {
             Source::RtsGmlc(root) => {
                 rts_gmlc::RtsGmlc::open(root, rules).map(Changes::from_rts_gmlc)
             }
-            Source::Fleet(fleet) => {
-                fleet::FleetStream::open(fleet, rules).map(Changes::from_fleet)
-            }
+            Source::Fleet(fleet) => fleet::FleetStream::open(fleet, rules).map(Changes::from_fleet),
         }
     }
 }

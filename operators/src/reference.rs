@@ -101,6 +101,18 @@ impl Reference {
         known.into_values().collect()
     }
 
+    /// Memberships as known at `known_at` (none: now), those taken back left out.
+    #[must_use]
+    pub fn memberships_known_at(&self, known_at: Option<Instant>) -> Vec<Membership> {
+        let mut known: BTreeMap<(Unit, Unit, Instant), Membership> = BTreeMap::new();
+        for change in self.known_at(known_at) {
+            if let Change::Membership(said) = change {
+                known.insert((said.child, said.parent, said.valid_from), said);
+            }
+        }
+        known.into_values().filter(|membership| !membership.deleted).collect()
+    }
+
     /// The rules in force.
     #[must_use]
     pub fn rules(&self) -> &Rules {

@@ -4,6 +4,7 @@ pub mod check;
 pub mod config;
 pub mod demo;
 pub mod export;
+mod fetch;
 pub mod generate;
 pub mod progress;
 pub mod replay;
@@ -127,7 +128,10 @@ pub struct ExportArgs {
     /// Only what had been recorded by then.
     #[arg(long, value_parser = parse_instant)]
     pub known_at: Option<Instant>,
-    /// The epoch to show: of a stopped folder only its newest.
+    /// Of the running service at that address, instead of a stopped folder.
+    #[arg(long, value_name = "URL", value_parser = parse_server)]
+    pub server: Option<String>,
+    /// The epoch to show: of a stopped folder only its newest, of a service one it retains.
     #[arg(long)]
     pub epoch: Option<u64>,
     /// Only slots that start from here on.
@@ -184,6 +188,12 @@ fn parse_period(text: &str) -> Result<Period, String> {
 fn parse_completeness(text: &str) -> Result<f64, String> {
     let completeness = text.parse::<f64>().ok().filter(|least| (0.0..=1.0).contains(least));
     completeness.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+fn parse_server(text: &str) -> Result<String, String> {
+    let address = text.strip_prefix("http://").filter(|rest| !rest.trim_matches('/').is_empty());
+    let server = address.map(|_| text.trim_end_matches('/').to_owned());
+    server.ok_or_else(|| "expected http://HOST:PORT, as `serve` says it".to_owned())
 }
 
 fn parse_instant(text: &str) -> Result<Instant, String> {

@@ -1,4 +1,9 @@
 //! `export`: a view of a folder as Parquet, streamed day by day.
+//!
+//! `served` does it for the doors of a running service, `parcel` packs the files for the way.
+
+pub(crate) mod parcel;
+pub(crate) mod served;
 
 use std::path::Path;
 
@@ -9,6 +14,7 @@ use smartpulse_connectors::{
 use smartpulse_operators::quantity::{ABSENT, NULL, Quantity};
 use smartpulse_operators::series::Kind;
 use smartpulse_operators::time::Day;
+use smartpulse_serve::export::ExportView;
 use thiserror::Error;
 
 use crate::history::HistoryError;
@@ -42,10 +48,29 @@ pub enum ViewError {
     /// Writing Parquet.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// Nobody waits for it any more.
+    #[error("nobody waits for the export any more")]
+    Abandoned,
+    /// What is left of the disk is kept for saves.
+    #[error("the disk has no room for an export")]
+    DiskFull,
+}
+
+impl From<ExportView> for View {
+    fn from(view: ExportView) -> View {
+        match view {
+            ExportView::Latest => View::Latest,
+            ExportView::Resolved => View::Resolved,
+            ExportView::Totals => View::Totals,
+            ExportView::History => View::History,
+            ExportView::Units => View::Units,
+            ExportView::Batches => View::Batches,
+        }
+    }
 }
 
 /// What is to be exported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Wanted<'w> {
     /// The view.
     pub view: View,
@@ -55,20 +80,23 @@ pub struct Wanted<'w> {
     pub selection: &'w Selection,
     /// Period and completeness of `resolved` and `totals`.
     pub reading: Reading,
+    /// Asked now and then: an error ends the export with it.
+    pub go_on: &'w dyn Fn() -> Result<(), ViewError>,
 }
+
+/// Batches between two questions whether to go on: a day of rows asks about as often.
+const BATCHES_BETWEEN_QUESTIONS: u64 = 4_096;
 
 /// Exports what is `wanted` of `picture` into `out` and returns the number of rows.
 ///
 /// # Errors
 /// [`ViewError`]; a former export of the view is still there then.
 pub fn export(wanted: &Wanted<'_>, picture: &Picture<'_>, out: &Path) -> Result<u64, ViewError> {
-    let Wanted { view, as_of, selection, reading } = *wanted;
+    let Wanted { view, as_of, selection, reading, go_on } = *wanted;
     let AsOf { valid_at, known_at } = as_of;
     let stamp = ExportStamp { epoch: picture.base.epoch, valid_at, known_at };
     match view {
-        View::Latest => {
-            export_latest(picture, as_of, selection, LatestExport::create(out, "latest", stamp)?)
-        }
+        View::Latest => export_latest(picture, wanted, LatestExport::create(out, "latest", stamp)?),
         View::Resolved => {
             let mut export = ResolvedExport::create(out, stamp)?;
             let mut open = None;
@@ -79,6 +107,7 @@ pub fn export(wanted: &Wanted<'_>, picture: &Picture<'_>, out: &Path) -> Result<
                 reading,
                 |kind, day, row| {
                     if open.replace((kind, day)) != Some((kind, day)) {
+                        go_on()?;
                         export.begin(kind, day)?;
                     }
                     Ok(export.write(row)?)
@@ -91,6 +120,7 @@ pub fn export(wanted: &Wanted<'_>, picture: &Picture<'_>, out: &Path) -> Result<
             let mut open = None;
             for_each_total::<ViewError>(picture, as_of, selection, reading, |kind, day, row| {
                 if open.replace((kind, day)) != Some((kind, day)) {
+                    go_on()?;
                     export.begin(kind, day)?;
                 }
                 Ok(export.write(row)?)
@@ -98,26 +128,26 @@ pub fn export(wanted: &Wanted<'_>, picture: &Picture<'_>, out: &Path) -> Result<
             Ok(export.finish()?)
         }
         View::History => {
-            export_history(picture, as_of, selection, HistoryExport::create(out, "history", stamp)?)
+            export_history(picture, wanted, HistoryExport::create(out, "history", stamp)?)
         }
         View::Units => {
             let reference = &picture.base.reference;
             let units = reference.versions_known_at(known_at);
             Ok(export_units(out, stamp, units.iter())?)
         }
-        View::Batches => export_all_batches(picture, as_of, BatchExport::create(out, stamp)?),
+        View::Batches => export_all_batches(picture, wanted, BatchExport::create(out, stamp)?),
     }
 }
 
 fn export_latest(
     picture: &Picture<'_>,
-    as_of: AsOf,
-    selection: &Selection,
+    wanted: &Wanted<'_>,
     mut export: LatestExport,
 ) -> Result<u64, ViewError> {
     let mut open: Option<(Kind, Day)> = None;
-    picture.for_each_latest::<ViewError>(as_of, selection, |kind, day, row| {
+    picture.for_each_latest::<ViewError>(wanted.as_of, wanted.selection, |kind, day, row| {
         if open != Some((kind, day)) {
+            (wanted.go_on)()?;
             open = Some((kind, day));
             export.begin(kind, day)?;
         }
@@ -128,15 +158,16 @@ fn export_latest(
 
 fn export_history(
     picture: &Picture<'_>,
-    as_of: AsOf,
-    selection: &Selection,
+    wanted: &Wanted<'_>,
     mut export: HistoryExport,
 ) -> Result<u64, ViewError> {
+    let Wanted { as_of, selection, go_on, .. } = *wanted;
     let known = |instant| as_of.known_at.is_none_or(|known_at| instant <= known_at);
     picture.for_each_day_of_revisions::<ViewError>(
         selection,
         |of_day: DayPicture<Vec<StoredRevision>>| {
             let DayPicture { kind, day, series: all } = of_day;
+            go_on()?;
             let mut is_open = false;
             for (series, revisions) in &all {
                 for stored in
@@ -176,12 +207,15 @@ fn export_history(
 
 fn export_all_batches(
     picture: &Picture<'_>,
-    as_of: AsOf,
+    wanted: &Wanted<'_>,
     mut export: BatchExport,
 ) -> Result<u64, ViewError> {
-    let known = |instant| as_of.known_at.is_none_or(|known_at| instant <= known_at);
+    let known = |instant| wanted.as_of.known_at.is_none_or(|known_at| instant <= known_at);
     picture.history.for_each_batch::<ViewError>(|record| {
-        if known(record.batch.recorded) {
+        if record.batch.sequence.0.is_multiple_of(BATCHES_BETWEEN_QUESTIONS) {
+            (wanted.go_on)()?;
+        }
+        if picture.is_shown(&record.batch) && known(record.batch.recorded) {
             let withdrawn_at =
                 picture.withdrawn_at(record.batch.sequence).filter(|instant| known(*instant));
             let (saved, skipped) = (record.saved, record.skipped);

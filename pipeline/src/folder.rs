@@ -131,6 +131,12 @@ impl DataFolder {
     pub fn spill(&self) -> PathBuf {
         self.path.join("spill")
     }
+
+    /// Where exports lie until they have been sent; emptied at the start.
+    #[must_use]
+    pub fn exports(&self) -> PathBuf {
+        self.path.join("exports")
+    }
 }
 
 /// Reads the format file; of a newer one only the version.
@@ -192,4 +198,10 @@ pub fn sync_folders(folder: &Path) -> io::Result<()> {
         }
     }
     File::open(folder)?.sync_all()
+}
+
+/// Bytes free on the disk of `path`; where that cannot be told, all there can be.
+#[must_use]
+pub fn free_bytes(path: &Path) -> u64 {
+    rustix::fs::statvfs(path).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize)
 }

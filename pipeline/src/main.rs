@@ -61,7 +61,7 @@ fn run(arguments: &Cli) -> anyhow::Result<()> {
 /// A source that is none, or a configuration that is refused, is the caller's mistake: exit code 2.
 fn is_bad_argument(fault: &anyhow::Error) -> bool {
     let unknown_source = matches!(fault.downcast_ref(), Some(SourceError::Unknown { .. }));
-    unknown_source || fault.is::<smartpulse::config::ConfigError>()
+    unknown_source || fault.is::<clap::Error>() || fault.is::<smartpulse::config::ConfigError>()
 }
 
 #[allow(clippy::print_stderr, reason = "the last word to the person at the terminal")]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smartpulse_connectors::LatestRow;
-use smartpulse_operators::batch::Sequence;
+use smartpulse_operators::batch::{Batch, Sequence};
 use smartpulse_operators::block::DayState;
 use smartpulse_operators::quantity::{NULL, Quantity};
 use smartpulse_operators::series::{Kind, Series, SeriesId};
@@ -66,7 +66,7 @@ impl Selection {
 pub struct Picture<'f> {
     /// The state beside the series days.
     pub base: &'f Base,
-    /// The history store, with everything written.
+    /// The history store, with everything written up to the base's epoch, and maybe more.
     pub history: &'f History,
 }
 
@@ -130,7 +130,11 @@ impl Picture<'_> {
             }
             Ok(())
         };
-        self.history.for_each_day::<E>(selection.days(), |(series, day), revisions| {
+        self.history.for_each_day::<E>(selection.days(), |(series, day), mut revisions| {
+            revisions.retain(|stored| self.is_shown(&stored.revision.batch));
+            if revisions.is_empty() {
+                return Ok(());
+            }
             if let Some(done) = day_open.filter(|open| *open != day) {
                 close(done, &mut kinds)?;
             }
@@ -179,6 +183,12 @@ impl Picture<'_> {
     #[must_use]
     pub fn holds(selection: &Selection, start: Instant) -> bool {
         selection.holds(start)
+    }
+
+    /// Whether a batch had been accepted at the epoch of the base: the store of a running service is ahead.
+    #[must_use]
+    pub fn is_shown(&self, batch: &Batch) -> bool {
+        batch.sequence <= self.base.sequence
     }
 
     /// When a batch was withdrawn, if it was.

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::engine::{Base, EngineError};
+use crate::export::served::ServedExports;
 use crate::folder::DataFolder;
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
@@ -170,7 +171,8 @@ impl Service {
         };
         let lookup = {
             let archive = archive.clone();
-            thread::spawn(move || lookup::answer_all(&archive, questions))
+            let exports = ServedExports::new(folder.exports(), options.disk_reserve);
+            thread::spawn(move || lookup::answer_all(&archive, &exports, questions))
         };
         read_model.set_ready(Ok(()));
         let writer = recovered.writer;

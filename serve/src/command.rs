@@ -1,5 +1,7 @@
 //! What a handler asks of the engine, and what it answers.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Batch, Epoch, Sequence};
 use smartpulse_operators::change::Change;
@@ -9,6 +11,9 @@ use smartpulse_operators::time::{Day, Instant};
 use smartpulse_operators::unit::Unit;
 use tokio::sync::oneshot;
 use uuid::Uuid;
+
+use crate::export::{ExportRefusal, ExportRequest, Exported};
+use crate::snapshot::Snapshot;
 
 /// A change somebody asks for. The engine sets `recorded`, `sequence` and what follows from them.
 #[derive(Debug)]
@@ -129,6 +134,15 @@ pub enum Lookup {
         days: Vec<SeriesDay>,
         /// Those of each day, in `(valid_after, sequence)` order.
         reply: oneshot::Sender<Vec<Vec<Told>>>,
+    },
+    /// A view as files.
+    Export {
+        /// Which, and what of it.
+        request: ExportRequest,
+        /// What it shows.
+        snapshot: Arc<Snapshot>,
+        /// The files, once all are written. Who has gone away stops the export.
+        reply: oneshot::Sender<Result<Exported, ExportRefusal>>,
     },
 }
 

@@ -30,6 +30,7 @@ mod coding;
 mod curve_text;
 mod desk;
 mod exchange;
+mod export;
 mod history;
 mod latest;
 mod locks;
@@ -103,6 +104,7 @@ pub fn router(doors: Doors) -> Router {
         )
         .route("/api/v2.0/locks", get(locks::list).post(locks::set))
         .route("/api/v2.0/locks/{id}", axum::routing::delete(locks::release))
+        .route("/api/v2.0/export/{view}", get(export::export))
         .route("/api/v2.0/status", get(status::status))
         .route("/api/v2.0/clock/release", post(status::release_clock))
         .route("/health/live", get(status::live))

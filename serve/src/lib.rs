@@ -8,6 +8,7 @@
 pub mod clock_hold;
 pub mod command;
 pub mod doors;
+pub mod export;
 mod pages;
 pub mod read_model;
 mod retained;

@@ -239,8 +239,8 @@ mod tests {
                 blocks: vec![((SeriesId(0), Day(0)), block()), ((id, Day(1)), block())],
                 totals: Vec::new(),
                 reference: None,
-                withdrawn: Vec::new(),
-                figures: Figures::default(),
+                withdrawn: vec![(Sequence(epoch), Instant(epoch as i64))],
+                figures: Figures { batches: 10 * epoch, ..Figures::default() },
             });
             if epoch == 1 {
                 assert_eq!(model.snapshot().changed(SeriesId(0), Day(0)), Some(Instant(1)));
@@ -257,5 +257,13 @@ mod tests {
         assert_eq!(newest.changed(SeriesId(0), Day(1)), Some(Instant(1)));
         assert_eq!(periods(&earlier), [60]);
         assert!(earlier.block(SeriesId(1), Day(1)).is_none());
+        for (snapshot, epochs) in [(&earlier, 1), (&newest, 2)] {
+            let all = snapshot.all_series().into_iter();
+            let minutes: Vec<u16> = all.map(|series| series.period.minutes()).collect();
+            assert_eq!(minutes, &[60, 30][..epochs]);
+            let withdrawn: Vec<Sequence> = snapshot.all_withdrawn().into_keys().collect();
+            assert_eq!(withdrawn, &[Sequence(1), Sequence(2)][..epochs]);
+            assert_eq!(snapshot.newest_batch(), Sequence(10 * epochs as u64));
+        }
     }
 }

@@ -92,6 +92,30 @@ impl Snapshot {
         known.filter(|(epoch, _)| *epoch <= self.epoch).map(|(_, instant)| instant)
     }
 
+    /// The newest batch accepted by this epoch.
+    #[must_use]
+    pub fn newest_batch(&self) -> Sequence {
+        Sequence(self.figures.batches)
+    }
+
+    /// Every series named by this epoch, in order of ids.
+    #[must_use]
+    pub fn all_series(&self) -> Vec<Arc<Series>> {
+        let by_unit = self.directory.by_unit.pin();
+        let mut all: Vec<_> = by_unit.values().flatten().cloned().collect();
+        all.retain(|(id, _)| id.0 < self.series);
+        all.sort_by_key(|(id, _)| *id);
+        all.into_iter().map(|(_, series)| series).collect()
+    }
+
+    /// Every batch withdrawn by this epoch, and when.
+    #[must_use]
+    pub fn all_withdrawn(&self) -> BTreeMap<Sequence, Instant> {
+        let withdrawn = self.directory.withdrawn.pin();
+        let by_now = withdrawn.iter().filter(|(_, (epoch, _))| *epoch <= self.epoch);
+        by_now.map(|(sequence, (_, instant))| (*sequence, *instant)).collect()
+    }
+
     /// The clock of the epoch that first named a series.
     #[must_use]
     pub fn named(&self, series: SeriesId) -> Option<Instant> {

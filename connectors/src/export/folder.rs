@@ -13,7 +13,7 @@ use super::ExportError;
 ///
 /// A running export holds a lock on it, so that one left over by a killed run is told from one that is
 /// being written.
-pub(super) struct PartialFolder {
+pub struct PartialFolder {
     out: PathBuf,
     partial: PathBuf,
     /// Where the former export lies between the two renames.
@@ -25,7 +25,10 @@ pub(super) struct PartialFolder {
 
 impl PartialFolder {
     /// Creates `out` and an empty partial folder in it; what a killed run left there goes.
-    pub(super) fn create(out: &Path, view: &str) -> Result<PartialFolder, ExportError> {
+    ///
+    /// # Errors
+    /// [`ExportError::Busy`] while another export of the view is written, [`ExportError::Io`].
+    pub fn create(out: &Path, view: &str) -> Result<PartialFolder, ExportError> {
         let partial = out.join(format!(".{view}.partial"));
         fs::create_dir_all(&partial).map_err(ExportError::io("create", &partial))?;
         let lock = File::open(&partial).map_err(ExportError::io("open", &partial))?;
@@ -44,12 +47,16 @@ impl PartialFolder {
     }
 
     /// Where the files of the view are written.
-    pub(super) fn path(&self) -> &Path {
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.partial
     }
 
     /// Makes the folder the view's: durable, then renamed; the former export goes.
-    pub(super) fn publish(mut self) -> Result<(), ExportError> {
+    ///
+    /// # Errors
+    /// [`ExportError::Io`]; the former export stays.
+    pub fn publish(mut self) -> Result<(), ExportError> {
         sync_tree(&self.partial)?;
         let existing = exists(&self.target)?;
         if existing {

@@ -50,6 +50,7 @@ pub fn run(shared: &Shared, clocks: MachineClocks) -> anyhow::Result<()> {
             "six plants of company 1, re-issued every {} s; the local caller has PastPredictionUpdateRole\n\
              look at\n  http://{address}/\n  http://{address}/api/v2.0/units\n  \
              http://{address}/api/v2.0/production-forecast/FinalForecast/PP/1/forecasts/latest\n  \
+             http://{address}/api/v2.0/totals/company/1/FinalForecast?period=60\n  \
              http://{address}/api/v2.0/status",
             PACE.as_secs()
         ));

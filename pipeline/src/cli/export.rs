@@ -1,8 +1,9 @@
-//! `smartpulse export`: a view of a stopped folder as Parquet.
+//! `smartpulse export`: a view as Parquet, of a stopped folder or of a running service.
 
 use serde_json::json;
 use smartpulse_operators::time::Instant;
 
+use super::fetch::fetch;
 use super::progress::Progress;
 use super::settled::settle;
 use super::{ExportArgs, Shared};
@@ -10,14 +11,48 @@ use crate::export::{Wanted, export};
 use crate::picture::{AsOf, Picture, Selection};
 use crate::rollup::Reading;
 
+/// What was exported.
+pub(super) struct Shown {
+    pub(super) rows: u64,
+    pub(super) epoch: u64,
+    pub(super) valid_at: String,
+    pub(super) known_at: Option<String>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// The first fault; a former export of the view is still there then.
 pub fn run(shared: &Shared, arguments: &ExportArgs) -> anyhow::Result<()> {
-    let config = shared.load(None)?.config;
     let progress = Progress::new(shared.quiet, "epochs/s");
-    let settled = settle(&config.data, &config, &progress)?;
+    let shown = match &arguments.server {
+        // Said here and not to the parser, which misses a `--data` that stands before the command.
+        Some(_) if shared.data.is_some() => {
+            let words = "--server cannot be used with --data: the service knows its folder\n";
+            return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, words).into());
+        }
+        Some(server) => fetch(server, arguments, &progress)?,
+        None => of_stopped_folder(shared, arguments, &progress)?,
+    };
+    progress.finish();
+    let Shown { rows, epoch, valid_at, known_at } = shown;
+    shared.say(&format!("{rows} rows in {}", arguments.out.display()));
+    shared.print(&json!({
+        "rows": rows,
+        "epoch": epoch,
+        "validAt": valid_at,
+        "knownAt": known_at,
+    }));
+    Ok(())
+}
+
+fn of_stopped_folder(
+    shared: &Shared,
+    arguments: &ExportArgs,
+    progress: &Progress,
+) -> anyhow::Result<Shown> {
+    let config = shared.load(None)?.config;
+    let settled = settle(&config.data, &config, progress)?;
     let newest = settled.base.epoch.0;
     anyhow::ensure!(
         arguments.epoch.is_none_or(|epoch| epoch == newest),
@@ -30,15 +65,15 @@ pub fn run(shared: &Shared, arguments: &ExportArgs) -> anyhow::Result<()> {
         Selection { from: arguments.from, to: arguments.to, provider: arguments.provider.clone() };
     let picture = Picture { base: &settled.base, history: &settled.history };
     let reading = Reading { period: arguments.period, completeness: arguments.completeness };
-    let wanted = Wanted { view: arguments.view, as_of, selection: &selection, reading };
+    // Nothing stops it but a signal.
+    let go_on = || Ok(());
+    let (view, selection) = (arguments.view, &selection);
+    let wanted = Wanted { view, as_of, selection, reading, go_on: &go_on };
     let rows = export(&wanted, &picture, &arguments.out)?;
-    progress.finish();
-    shared.say(&format!("{rows} rows in {}", arguments.out.display()));
-    shared.print(&json!({
-        "rows": rows,
-        "epoch": settled.base.epoch.0,
-        "validAt": as_of.valid_at.to_string(),
-        "knownAt": as_of.known_at.map(|instant| instant.to_string()),
-    }));
-    Ok(())
+    Ok(Shown {
+        rows,
+        epoch: newest,
+        valid_at: as_of.valid_at.to_string(),
+        known_at: as_of.known_at.map(|instant| instant.to_string()),
+    })
 }

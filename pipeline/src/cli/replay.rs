@@ -35,7 +35,11 @@ pub fn run(shared: &Shared, arguments: &ReplayArgs, clocks: MachineClocks) -> an
     let rules = rules(&config, arguments, &folder.spill());
     // A source that cannot be opened leaves the folder as it was.
     let mut changes = source.open(&rules)?;
-    let progress = Progress::new(shared.quiet, "bytes/s");
+    let counted = match &source {
+        Source::Fleet(..) => "minutes of data/s",
+        _ => "bytes/s",
+    };
+    let progress = Progress::new(shared.quiet, counted);
     let service =
         Service::start(folder, options(&config), |done, all| progress.recovering(done, all))?;
     let begun = (clocks.monotonic)();

@@ -2,10 +2,11 @@
 //! writes until it is opened again, while reads must go on.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock};
 
 use super::{History, HistoryError};
+use crate::folder::free_bytes;
 
 /// Room with which it is worth opening the store again: what it writes for one large tick.
 const ROOM_TO_GO_ON: u64 = 4 << 20;
@@ -25,12 +26,13 @@ impl Shelf {
     }
 
     /// What `look` finds in the store.
-    pub(super) fn read<T>(
+    pub(super) fn read<T, E: From<HistoryError>>(
         &self,
-        look: impl FnOnce(&History) -> Result<T, HistoryError>,
-    ) -> Result<T, HistoryError> {
+        look: impl FnOnce(&History) -> Result<T, E>,
+    ) -> Result<T, E> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        store.as_ref().map_or_else(|| Err(HistoryError::Closed { path: self.path.clone() }), look)
+        let closed = || Err(HistoryError::Closed { path: self.path.clone() }.into());
+        store.as_ref().map_or_else(closed, look)
     }
 
     /// Closes the store and opens it again; what was written stays.
@@ -50,23 +52,18 @@ impl Shelf {
                 matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
             }
             // A background write failed before; it does not say why.
-            fjall::Error::Poisoned => room(&self.path) < ROOM_FOR_TABLES,
+            fjall::Error::Poisoned => free_bytes(&self.path) < ROOM_FOR_TABLES,
             _ => false,
         }
     }
 
     /// Whether there is room to go on.
     pub(super) fn has_room(&self) -> bool {
-        room(&self.path) >= ROOM_TO_GO_ON
+        free_bytes(&self.path) >= ROOM_TO_GO_ON
     }
 
     /// The fault of a disk that is full.
     pub(super) fn full(&self) -> HistoryError {
         HistoryError::DiskFull { path: self.path.clone() }
     }
-}
-
-/// Bytes free on the disk of `path`; where that cannot be told, all there can be.
-fn room(path: &Path) -> u64 {
-    rustix::fs::statvfs(path).map_or(u64::MAX, |disk| disk.f_bavail * disk.f_frsize)
 }

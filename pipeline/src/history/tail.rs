@@ -126,6 +126,19 @@ impl Archive {
         self.queue.send(Order::Persist(done)).is_ok() && wait.recv().is_ok()
     }
 
+    /// Runs `look` on the store alone, which may be ahead of what the caller has seen and lacks what
+    /// [`Archive::persist`] did not wait for. A store that met a full disk is not opened again before `look`
+    /// returns, so a long one asks [`Archive::waits_for_room`] now and then.
+    ///
+    /// # Errors
+    /// [`HistoryError`], and what `look` returns.
+    pub fn read_store<T, E: From<HistoryError>>(
+        &self,
+        look: impl FnOnce(&History) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.shelf.read(look)
+    }
+
     /// Epochs not yet written.
     #[must_use]
     pub fn lag(&self) -> usize {

@@ -127,7 +127,7 @@ def hourly_plant(writer, place, season, change):
 
 def quarterly_plant(writer, place, season, change):
     """Quarters with patches of half hours, of two periods in one batch, withdrawn, and of later."""
-    unit, issued = ("PP", place.quarterly), ISSUED[season] + place.number * HOUR + 30 * MINUTE
+    unit, issued = ("PP", place.quarterly), ISSUED[season] + place.number * HOUR
     name = f"{place.quarterly}-{season}"
     start, end = span(change)
     writer.batch(f"{name}-a", unit, issued, [(15, start, end, 0.006, 0.0005)])

@@ -6,6 +6,7 @@ OUT/in is the folder, OUT/questions.json the list of {"path"}, with "asked" wher
 said here: civil.py reads the paths again.
 """
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ from zones import zone
 
 PERIODS = (60, "day", "month")
 CIVIL = ("day", "month")
+ODD_ZONES = ("Africa/Cairo", "America/Havana", "America/St_Johns", "Asia/Kathmandu", "Pacific/Chatham")
 
 
 def main():
@@ -56,6 +58,7 @@ def questions():
             yield from many(place, change)
         yield from wall_times(place)
         yield from others(place)
+    yield from odd_zones()
 
 
 def ask(unit, period, read="latest", provider=PROVIDER, **words):
@@ -94,6 +97,11 @@ def months(change):
 
 def week(change):
     return {"from_": change - 3 * DAY, "to": change + 4 * DAY}
+
+
+def day_of(place, change):
+    """[start, end) of the civil day in which the clocks change."""
+    return next(slot for slot in zone(place.zone).slots("day") if slot[0] <= change < slot[1])
 
 
 def reads(place, unit, change):
@@ -137,25 +145,27 @@ def axes(place, unit, season, change):
         yield ask(unit, "month", **months(change), known_at=known_at, completeness=0)
         later = {"date": known_at + 30 * DAY, "known_at": known_at}
         yield ask(unit, "day", "latest-by-date", **week(change), **later, completeness=0)
-    # The reference passes an issue just where the clocks change.
-    for days in (3, 4, 8):
-        offset = (change - issued - days * DAY) // MINUTE
-        read = "latest-by-production-time-offset"
-        yield ask(unit, "day", read, **week(change), offset=offset, completeness=0)
-        yield ask(unit, 60, read, from_=change - 13 * HOUR, to=change + 13 * HOUR, offset=offset, completeness=0)
+    # The reference of a slot is that of its start: it just reaches an issue, or just does not, at the
+    # midnight before the clocks change and where they do.
+    read = "latest-by-production-time-offset"
+    midnight, _ = day_of(place, change)
+    for lag in (96 * HOUR, 108 * HOUR, 192 * HOUR):
+        for start, late in ((midnight, 0), (midnight, 1), (change, 0)):
+            offset = {"offset": (start - issued - lag) // MINUTE + late, "completeness": 0}
+            yield ask(unit, "day", read, from_=midnight, to=change + 3 * DAY, **offset)
+        yield ask(unit, 60, read, from_=change - 13 * HOUR, to=change + 13 * HOUR, **offset)
 
 
 def edges(place, plant, change):
     """Ranges that begin or end within a civil day, at its midnight, and beside it."""
-    home = zone(place.zone)
-    (midnight, next_one), *_ = [slot for slot in home.slots("day") if slot[0] <= change < slot[1]]
+    midnight, next_one = day_of(place, change)
     yield ask(plant, "day", from_=change, to=change + 3 * DAY)
     yield ask(plant, "day", from_=midnight + 1, to=next_one + 1)
     for start, end in ((midnight, next_one), (midnight + MICROS, next_one + MICROS), (midnight, midnight)):
         yield ask(plant, "day", from_=start, to=end)
         yield ask(plant, "month", from_=start, to=end)
         yield ask(plant, 60, from_=start, to=end)
-    (first, _), *_ = [slot for slot in home.slots("month") if slot[0] > change]
+    first = next(start for start, _ in zone(place.zone).slots("month") if start > change)
     for start, end in ((first, first + 1), (first + 1, first + 40 * DAY), (first - 1, first), (change, first + 1)):
         yield ask(plant, "month", from_=start, to=end, completeness=0)
     # With an offset that is nobody's.
@@ -212,6 +222,21 @@ def wall_times(place):
                 yield ask(units[0], 60, from_=change - 2 * DAY, to=wall, zone="America/New_York")
                 yield ask(units[0], "day", "latest-by-date", **week(change), date=wall)
                 yield ask(units[0], "day", **week(change), known_at=wall, completeness=0)
+                # A total has no zone but that of the answer.
+                yield ask_total("company", place.number, "day", from_=wall, to=change + 4 * DAY, zone=place.zone)
+
+
+def odd_zones():
+    """Midnights that are absent or come twice, and offsets of three quarters of an hour."""
+    units = ("PP", PLACES[1].hourly), ("PP", PLACES[3].quarterly), ("CMP", MIXED_COMPANY)
+    for name in ODD_ZONES:
+        for change, before, after in zone(name).changes() or zone(ELSEWHERE).changes():
+            for unit, period in itertools.product(units, PERIODS):
+                yield ask(unit, period, **week(change), zone=name, completeness=0)
+                yield ask(unit, period, **week(change), zone=name, measure_unit="kWh")
+            for wall in walls(change, before, after):
+                yield ask_total("company", MIXED_COMPANY, "day", from_=wall, to=change + 4 * DAY, zone=name)
+                yield ask_total("group", GROUP, 60, from_=change - DAY, to=wall, zone=name)
 
 
 def walls(change, before, after):

@@ -10,7 +10,7 @@ import unittest
 from fractions import Fraction
 from pathlib import Path
 
-from asked import read_path
+from asked import read_path, read_question
 from civil import differences_of
 from quantity import HOUR, MINUTE, read_instant, show_instant
 from truth import World, hours_of
@@ -184,6 +184,24 @@ class Units(unittest.TestCase):
         for offset, value in ((minutes, 2), (minutes + 1, 1)):
             read = "latest-by-production-time-offset"
             self.assertEqual(shown(told, f"{query}&offset={offset}", read=read)[0][2], value)
+
+    def test_slots_of_the_only_period_say_since_when(self):
+        told = world(hours(1, "03-10T00:00:00", "03-10T01:00:00"))
+        query = "from=2026-03-10T00:00:00Z&to=2026-03-10T01:00:00Z&period="
+        recorded = {period: answer(told, f"{query}{period}").predictions[0].recorded for period in (60, 15)}
+        self.assertEqual(recorded, {60: read_instant(ISSUE), 15: None})
+
+    def test_many(self):
+        told = world(hours(1, "03-28T23:00:00", "03-29T22:00:00"), units=2)
+        body = {"providerKey": "P", "unitType": "PP", "unitIds": [2, 1]}
+        body["query"] = {"period": "day", "from": "2026-03-29", "to": "2026-03-30"}
+        reads = read_question({"path": "", "asked": body})
+        self.assertEqual([len(each.predictions) for each in told.answers(reads)], [0, 1])
+        told.zones["PP", 2] = zone(KOLKATA)
+        [refused] = told.answers(reads)
+        self.assertEqual((refused.status, refused.about), (400, "zone"))
+        body["query"]["zone"] = KOLKATA
+        self.assertEqual(len(told.answers(read_question({"path": "", "asked": body}))), 2)
 
 
 class Totals(unittest.TestCase):

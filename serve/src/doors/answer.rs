@@ -26,6 +26,8 @@ pub(crate) struct Answer {
     version: Option<Version>,
     /// What was known when, where that was asked for.
     known_at: Option<Instant>,
+    /// Whether the history store answered it, and not the snapshot alone.
+    is_history: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -106,7 +108,14 @@ impl Answer {
         } else {
             (StatusCode::OK, Content::Read(data()))
         };
-        Answer { status, epoch: Some(epoch), content, version: Some(version), known_at: None }
+        Answer {
+            status,
+            epoch: Some(epoch),
+            content,
+            version: Some(version),
+            known_at: None,
+            is_history: false,
+        }
     }
 
     /// A read whose version is its own text.
@@ -125,6 +134,7 @@ impl Answer {
             content,
             version: None,
             known_at: None,
+            is_history: false,
         }
     }
 
@@ -149,13 +159,13 @@ impl Answer {
             _ => Map::new(),
         };
         let content = Content::Change { message: message.to_owned(), data, additional };
-        Answer { status, epoch: None, content, version: None, known_at: None }
+        Answer { status, epoch: None, content, version: None, known_at: None, is_history: false }
     }
 
     /// Something without an envelope.
     pub(crate) fn page(status: StatusCode, content_type: &'static str, text: String) -> Answer {
         let content = Content::Page { content_type, text };
-        Answer { status, epoch: None, content, version: None, known_at: None }
+        Answer { status, epoch: None, content, version: None, known_at: None, is_history: false }
     }
 
     /// The same, showing `epoch`.
@@ -166,6 +176,11 @@ impl Answer {
     /// The same, as known at an instant.
     pub(crate) fn with_known_at(self, known_at: Option<Instant>) -> Answer {
         Answer { known_at, ..self }
+    }
+
+    /// The same, answered from the history store where `is_history`.
+    pub(crate) fn out_of_history(self, is_history: bool) -> Answer {
+        Answer { is_history, ..self }
     }
 
     /// Whether it carries a tag.
@@ -184,7 +199,8 @@ impl Answer {
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Some(version) = &self.version {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-            headers.insert("x-cache-level", HeaderValue::from_static("snapshot"));
+            let level = if self.is_history { "database" } else { "snapshot" };
+            headers.insert("x-cache-level", HeaderValue::from_static(level));
             insert(&mut headers, ETAG, &entity_tag(version, conditions.coding));
             let printer = rfc2822::DateTimePrinter::new();
             let date = |at: Instant| printer.timestamp_to_rfc9110_string(&at.timestamp()).ok();

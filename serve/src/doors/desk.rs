@@ -16,8 +16,13 @@ use super::meters::Meters;
 use super::refusal::Refusal;
 use super::words::Words;
 use crate::command::{self, BatchSummary, Command, Idempotency, Lookup, Reply, Told};
+use crate::export::{ExportRequest, Exported};
 use crate::snapshot::Snapshot;
 use std::sync::Arc;
+
+/// How long the files of an export may take to be written: at a million rows a second, years of a large
+/// fleet; longer means that the disk hangs.
+const EXPORT_WAIT: Duration = Duration::from_secs(3_600);
 
 /// What stands behind the doors.
 pub(crate) struct Desk {
@@ -125,6 +130,17 @@ impl Desk {
         let (reply, answer) = oneshot::channel();
         hand_in(&self.doors.lookups, Lookup::Batch { id, reply })?;
         looked_up(within(self.doors.rules.reply_wait, answer).await)
+    }
+
+    /// Has a view exported and waits until its files are whole. Going away stops it.
+    pub(crate) async fn export(
+        &self,
+        request: ExportRequest,
+        snapshot: Arc<Snapshot>,
+    ) -> Result<Exported, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        hand_in(&self.doors.lookups, Lookup::Export { request, snapshot, reply })?;
+        Ok(looked_up(within(EXPORT_WAIT, answer).await)??)
     }
 }
 

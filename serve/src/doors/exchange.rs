@@ -75,6 +75,10 @@ fn finish(mut response: Response, conditions: &Conditions, trace: &str, desk: &D
         }
         return answer;
     }
+    // A body that is streamed is what its door made it.
+    if let Ok(trace) = HeaderValue::from_str(trace) {
+        response.headers_mut().insert("x-trace-id", trace);
+    }
     response
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn history(
     }
     let data: Vec<Value> = found.values().map(|element| asked.element(element)).collect();
     let answer = Answer::read(&call.conditions, asked.snapshot.epoch, &Value::Array(data));
-    Ok(answer.with_known_at(asked.axes.known_at))
+    Ok(answer.with_known_at(asked.axes.known_at).out_of_history(true))
 }
 
 /// `GET …/forecasts/evolution?delivery=`
@@ -105,7 +105,7 @@ pub(crate) async fn evolution(
     }
     let data = Value::Array(found.into_values().collect());
     let answer = Answer::read(&call.conditions, asked.snapshot.epoch, &data);
-    Ok(answer.with_known_at(asked.axes.known_at))
+    Ok(answer.with_known_at(asked.axes.known_at).out_of_history(true))
 }
 
 /// What a read of history stands on.

@@ -137,7 +137,7 @@ async fn read(
     let text = format!("[{}]", elements.join(","));
     let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
     let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
-    Ok(answer.with_known_at(axes.known_at))
+    Ok(answer.with_known_at(axes.known_at).out_of_history(!axes.is_live()))
 }
 
 /// When the newest master data of `unit` was stated; before everything for one that is known by its actuals
@@ -179,8 +179,14 @@ impl UnitRead<'_> {
         }
         let zone = reading.zone.as_ref().unwrap_or(&self.zone);
         let targets = range.targets(reading.shape, zone);
-        let (Some(first), Some(last)) = (targets.first(), targets.last()) else { return Ok(()) };
-        let whole = Range { from: first.from, to: last.to, ..*range };
+        if reading.text.normalized {
+            let rule = "is a form of slots as saved; leave `period` out";
+            return Err(Refusal::field("normalized", rule));
+        }
+        let whole = match (targets.first(), targets.last()) {
+            (Some(first), Some(last)) => Range { from: first.from, to: last.to, ..*range },
+            _ => Range { to: range.from, ..*range },
+        };
         let mut told = ToldDays::load(desk, snapshot, &series, whole.days(), axes).await?;
         let least = reading.completeness.unwrap_or(1.0);
         let slots = resampled::of_unit(&mut told, &targets, axes, &reading.text, least);

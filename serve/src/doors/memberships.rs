@@ -8,10 +8,11 @@ use axum::http::Uri;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smartpulse_operators::change::Change;
-use smartpulse_operators::time::Instant;
+use smartpulse_operators::time::{Instant, Zone};
 use smartpulse_operators::unit::{Membership, Unit, UnitType};
 
 use super::answer::Answer;
+use super::axes::{Axes, Reference};
 use super::body::Posted;
 use super::clock_text::zone_of;
 use super::desk::Desk;
@@ -27,29 +28,33 @@ const KEY_FIELDS: [&str; 5] = ["parentType", "parentNo", "childType", "childNo",
 const FIELDS: [&str; 6] =
     ["parentType", "parentNo", "childType", "childNo", "validFrom", "validTo"];
 
-/// `GET ?parentType=&parentNo=&childType=&childNo=`: all, or those of a parent or child.
+/// `GET ?parentType=&parentNo=&childType=&childNo=`: all, or those of a parent or child; with `known_at` as
+/// they were known then.
 pub(crate) async fn list(
     State(desk): State<Arc<Desk>>,
     Extension(call): Extension<Call>,
     uri: Uri,
 ) -> Result<Answer, Refusal> {
-    let words =
-        Words::read(&uri, &["min_epoch", "parentType", "parentNo", "childType", "childNo"])?;
+    let known =
+        ["min_epoch", "at_epoch", "known_at", "parentType", "parentNo", "childType", "childNo"];
+    let words = Words::read(&uri, &known)?;
     let given = Statement::from_words(&words);
     let unit = |type_field: &str, no_field: &str| {
         let asked = given.raw(type_field).or(given.raw(no_field));
         asked.map(|_| given.unit(type_field, no_field)).transpose()
     };
     let (parent, child) = (unit("parentType", "parentNo")?, unit("childType", "childNo")?);
-    let snapshot = desk.snapshot(words.min_epoch()?).await?;
-    let data: Vec<Value> = snapshot
-        .reference
-        .memberships()
+    let snapshot = desk.snapshot_for(&words).await?;
+    let axes = Axes::read(Reference::Now, &words, &Zone::utc(), snapshot.clock)?;
+    let known = snapshot.reference.memberships_known_at(axes.known_at);
+    let data: Vec<Value> = known
+        .iter()
         .filter(|known| parent.is_none_or(|parent| known.parent == parent))
         .filter(|known| child.is_none_or(|child| known.child == child))
         .map(element)
         .collect();
-    Ok(Answer::read(&call.conditions, snapshot.epoch, &Value::Array(data)))
+    let answer = Answer::read(&call.conditions, snapshot.epoch, &Value::Array(data));
+    Ok(answer.with_known_at(axes.known_at))
 }
 
 /// Memberships one request may state: a large company that changes hands.

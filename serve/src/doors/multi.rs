@@ -6,6 +6,7 @@ use axum::Extension;
 use axum::extract::State;
 use serde_json::{Map, Value};
 use smartpulse_operators::series::Kind;
+use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::{Unit, UnitType};
 
 use super::answer::{Answer, Version};
@@ -16,10 +17,11 @@ use super::desk::Desk;
 use super::exchange::Call;
 use super::latest::{UnitRead, Wanted, When, known};
 use super::path;
-use super::reading::{READ_WORDS, Reading};
+use super::reading::{READ_WORDS, Reading, Shape};
 use super::refusal::Refusal;
 use super::save_body::unreadable;
 use super::words::{Words, plain};
+use crate::snapshot::Snapshot;
 
 /// The fields of the body, without case and joints.
 const FIELDS: [&str; 4] = ["providerkey", "unittype", "unitids", "query"];
@@ -50,15 +52,20 @@ pub(crate) async fn latest(
         Some(ids) => named(ids, unit_type)?,
         None => snapshot.reference.units().filter(|unit| unit.unit_type == unit_type).collect(),
     };
+    refuse_days_of_several_zones(&snapshot, &reading, &units)?;
     let mut elements = Vec::new();
-    let mut known_at = None;
+    let mut known_at: Option<Option<Instant>> = None;
     let mut slots = 0;
     for unit in units {
         known(&snapshot, unit)?;
         let zone = zone_of(&snapshot.reference, unit);
         let range = Reading::range(&words, &zone, snapshot.clock)?;
         let axes = Axes::read(when.reference(&words, &zone)?, &words, &zone, snapshot.clock)?;
-        known_at = axes.known_at;
+        // The answer names one instant.
+        if *known_at.get_or_insert(axes.known_at) != axes.known_at {
+            let rule = "must carry an offset where the zones of the units differ";
+            return Err(Refusal::field("query.known_at", rule));
+        }
         slots += range.asked_slots(reading.shape).max(range.slots(60));
         desk.refuse_beyond_bound(slots)?;
         let read = UnitRead { snapshot: &snapshot, reading: &reading, range, axes, zone };
@@ -68,7 +75,26 @@ pub(crate) async fn latest(
     let text = format!("[{}]", elements.join(","));
     let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
     let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
-    Ok(answer.with_known_at(known_at))
+    let known_at = known_at.flatten();
+    let is_history = known_at.is_some() || !matches!(when, When::Now);
+    Ok(answer.with_known_at(known_at).out_of_history(is_history))
+}
+
+/// Days and months are civil: of units in several zones they are counted in none of them unasked.
+fn refuse_days_of_several_zones(
+    snapshot: &Snapshot,
+    reading: &Reading,
+    units: &[Unit],
+) -> Result<(), Refusal> {
+    if reading.zone.is_some() || !matches!(reading.shape, Shape::Civil(_)) {
+        return Ok(());
+    }
+    let mut zones = units.iter().map(|unit| zone_of(&snapshot.reference, *unit));
+    let first = zones.next();
+    if zones.all(|zone| Some(&zone) == first.as_ref()) {
+        return Ok(());
+    }
+    Err(Refusal::field("zone", "is required by day or month where the zones of the units differ"))
 }
 
 /// The body, its names without case and joints.

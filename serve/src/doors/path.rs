@@ -9,6 +9,7 @@ use smartpulse_operators::total::Total;
 use smartpulse_operators::unit::{Unit, UnitType};
 
 use super::refusal::Refusal;
+use crate::export::ExportView;
 
 /// `…/{unitType}/{unitNo}`
 pub(crate) struct UnitPath(pub(crate) Unit);
@@ -33,6 +34,9 @@ pub(crate) struct PropertyPath {
 
 /// `…/{id}`
 pub(crate) struct IdPath(pub(crate) String);
+
+/// `…/{view}`
+pub(crate) struct ViewPath(pub(crate) ExportView);
 
 /// The unit that two texts name.
 pub(crate) fn unit(
@@ -106,5 +110,16 @@ impl<S: Sync> FromRequestParts<S> for IdPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<IdPath, Refusal> {
         texts(parts).await.map(IdPath)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ViewPath {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<ViewPath, Refusal> {
+        let word: String = texts(parts).await?;
+        let rule =
+            || format!("must be one of {}", ExportView::ALL.map(ExportView::word).join(", "));
+        ExportView::parse(&word).map(ViewPath).ok_or_else(|| Refusal::field("view", rule()))
     }
 }

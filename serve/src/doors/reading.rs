@@ -181,7 +181,7 @@ fn shape(text: &str) -> Result<Shape, Refusal> {
     minutes.map(Shape::Every).ok_or_else(|| Refusal::field("period", rule))
 }
 
-fn completeness(text: &str) -> Result<f64, Refusal> {
+pub(crate) fn completeness(text: &str) -> Result<f64, Refusal> {
     let share = text.parse::<f64>().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| Refusal::field("completeness", "must be a number from 0 to 1"))
 }

@@ -9,6 +9,7 @@ use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::Unit;
 
 use crate::command;
+use crate::export::ExportRefusal;
 
 /// Why a door gave no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -215,6 +216,18 @@ impl From<command::Refusal> for Refusal {
             command::Refusal::ClockHeld => "CLOCK_HELD",
             command::Refusal::NoChanges(_) => "NO_CHANGES",
             command::Refusal::KeyReused => return Refusal::KeyReused,
+        };
+        Refusal::Busy { code, message }
+    }
+}
+
+impl From<ExportRefusal> for Refusal {
+    fn from(refusal: ExportRefusal) -> Refusal {
+        let message = refusal.to_string();
+        let code = match refusal {
+            ExportRefusal::TooMany(_) => "EXPORTS_BUSY",
+            ExportRefusal::DiskFull => "DISK_FULL",
+            ExportRefusal::Failed(_) => "EXPORT_FAILED",
         };
         Refusal::Busy { code, message }
     }

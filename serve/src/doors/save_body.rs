@@ -31,6 +31,11 @@ pub(crate) struct EntryBody<'b> {
     pub(crate) unit_no: Option<Option<i64>>,
     pub(crate) period: Option<i64>,
     pub(crate) predictions: Option<Option<Vec<PredictionBody<'b>>>>,
+    /// The legacy normalised form: slots by their index from the first delivery.
+    pub(crate) normalized: Option<Option<Vec<PredictionBody<'b>>>>,
+    pub(crate) first_start: Option<Option<Text<'b>>>,
+    /// Notes, providers and create dates of the normalised form: the save itself says them.
+    unbelieved: [Option<&'b RawValue>; 3],
     pub(crate) apply_final_forecast: Option<Option<bool>>,
     pub(crate) conform_upper_limit: Option<Option<bool>>,
 }
@@ -39,6 +44,10 @@ pub(crate) struct EntryBody<'b> {
 #[derive(Debug, Default)]
 pub(crate) struct PredictionBody<'b> {
     pub(crate) start: Option<Text<'b>>,
+    /// Slots from the first delivery, in the normalised form.
+    pub(crate) index: Option<i64>,
+    /// Places of create date, note and provider in the normalised form.
+    unbelieved: [Option<&'b RawValue>; 3],
     /// A number of any size, or `null`.
     pub(crate) value: Option<&'b RawValue>,
 }
@@ -164,6 +173,11 @@ impl<'b> Fields<'b> for EntryBody<'b> {
             _ if is(name, &["unitType"]) => once(&mut self.unit_type, name, map),
             _ if is(name, &["period"]) => once(&mut self.period, name, map),
             _ if is(name, &["predictions"]) => list(&mut self.predictions, name, map),
+            _ if is(name, &["normalizedPredictions"]) => list(&mut self.normalized, name, map),
+            _ if is(name, &["fds", "firstDeliveryStart"]) => once(&mut self.first_start, name, map),
+            _ if is(name, &["cs", "createDates"]) => once(&mut self.unbelieved[0], name, map),
+            _ if is(name, &["bns", "batchNotes"]) => once(&mut self.unbelieved[1], name, map),
+            _ if is(name, &["ps", "providers"]) => once(&mut self.unbelieved[2], name, map),
             _ if is(name, &["applyFinalForecast"]) => {
                 once(&mut self.apply_final_forecast, name, map)
             }
@@ -180,6 +194,10 @@ impl<'b> Fields<'b> for PredictionBody<'b> {
         match name {
             _ if is(name, &["ds", "deliveryStart"]) => once(&mut self.start, name, map),
             _ if is(name, &["v", "value"]) => once(&mut self.value, name, map),
+            _ if is(name, &["idx", "index"]) => once(&mut self.index, name, map),
+            _ if is(name, &["ci"]) => once(&mut self.unbelieved[0], name, map),
+            _ if is(name, &["bni"]) => once(&mut self.unbelieved[1], name, map),
+            _ if is(name, &["pi"]) => once(&mut self.unbelieved[2], name, map),
             _ => Ok(false),
         }
     }

@@ -91,8 +91,9 @@ pub(crate) fn shape(
     let mut entries = Vec::with_capacity(bodies.len());
     for ((index, entry), (unit, period)) in bodies.iter().enumerate().zip(heads) {
         let zone = zone_of(reference, unit);
-        let path = format!("unitForecastList[{index}].predictions");
-        let reading = Reading { path: &path, zone: &zone, measure, period, rules };
+        let path = format!("unitForecastList[{index}].{}", predictions_name(entry));
+        let first = first_start(entry, index, &zone)?;
+        let reading = Reading { path: &path, zone: &zone, first, measure, period, rules };
         let slots = reading.slots(predictions(entry), &mut faults)?;
         entries.push(judge(entry, unit, period, slots));
     }
@@ -103,7 +104,32 @@ pub(crate) fn shape(
 }
 
 fn predictions<'e, 'b>(entry: &'e EntryBody<'b>) -> &'e [PredictionBody<'b>] {
-    entry.predictions.iter().flatten().next().map_or(&[], Vec::as_slice)
+    let given = entry.predictions.iter().chain(&entry.normalized).flatten().next();
+    given.map_or(&[], Vec::as_slice)
+}
+
+fn predictions_name(entry: &EntryBody<'_>) -> &'static str {
+    let plain = entry.predictions.iter().flatten().next();
+    if plain.is_none() && entry.normalized.is_some() {
+        return "normalizedPredictions";
+    }
+    "predictions"
+}
+
+/// `fds` of an entry in the normalised form, from which its indices count.
+fn first_start(
+    entry: &EntryBody<'_>,
+    index: usize,
+    zone: &Zone,
+) -> Result<Option<Instant>, Refusal> {
+    let field = |name: &str| format!("unitForecastList[{index}].{name}");
+    let both = [&entry.predictions, &entry.normalized].map(|list| list.iter().flatten().count());
+    if both == [1, 1] {
+        let rule = "cannot be given with `predictions`";
+        return Err(Refusal::field(field("normalizedPredictions"), rule));
+    }
+    let text = entry.first_start.iter().flatten().next();
+    text.map(|text| instant(&field("fds"), &text.0, zone)).transpose()
 }
 
 fn measure(body: &SaveBody<'_>) -> Result<Measure, Refusal> {
@@ -184,6 +210,8 @@ type Given = (Instant, Result<i64, Outcome>);
 struct Reading<'r> {
     path: &'r str,
     zone: &'r Zone,
+    /// Where indices count from.
+    first: Option<Instant>,
     measure: Measure,
     period: Period,
     rules: &'r DoorRules,
@@ -210,10 +238,15 @@ impl Reading<'_> {
 
     fn slot(&self, index: usize, prediction: &PredictionBody<'_>) -> Result<Given, Refusal> {
         let missing = |name: &str| Refusal::field(self.field(index, name), "is missing");
-        let text = prediction.start.as_ref().ok_or_else(|| missing("ds"))?;
-        let start = match Instant::parse(&text.0) {
-            Some(start) if (EARLIEST..LATEST).contains(&start) => start,
-            _ => instant(&self.field(index, "ds"), &text.0, self.zone)?,
+        let start = match (&prediction.start, prediction.index, self.first) {
+            (None, Some(place), Some(first)) => self.indexed(index, place, first)?,
+            (start, ..) => {
+                let text = start.as_ref().ok_or_else(|| missing("ds"))?;
+                match Instant::parse(&text.0) {
+                    Some(start) if (EARLIEST..LATEST).contains(&start) => start,
+                    _ => instant(&self.field(index, "ds"), &text.0, self.zone)?,
+                }
+            }
         };
         let number = prediction.value.ok_or_else(|| missing("v"))?.get();
         if number == "null" {
@@ -230,6 +263,17 @@ impl Reading<'_> {
             .ok()
             .filter(|value| value.0.abs() <= self.rules.value_bound.0);
         Ok((start, value.map(|value| value.0).ok_or(Outcome::ValueOutOfRange)))
+    }
+
+    /// The slot start of a value in the normalised form.
+    fn indexed(&self, index: usize, place: i64, first: Instant) -> Result<Instant, Refusal> {
+        let minutes = place.checked_mul(self.period.minutes().into());
+        let start = minutes.map(|minutes| first.plus_minutes(minutes));
+        let start = start.filter(|start| place >= 0 && (EARLIEST..LATEST).contains(start));
+        start.ok_or_else(|| {
+            let rule = "must count slots from `fds`, within the years 1900 to 2199";
+            Refusal::field(self.field(index, "idx"), rule)
+        })
     }
 
     fn field(&self, index: usize, name: &str) -> String {

@@ -88,6 +88,8 @@ const PAGE: &str = r#"<!doctype html>
 <li><a href="/api/v2.0/status">/api/v2.0/status</a>: epoch, clock, counts</li>
 <li><a href="/api/v2.0/units">/api/v2.0/units</a>: the units</li>
 <li>/api/v2.0/production-forecast/{provider}/{unitType}/{unitNo}/forecasts/latest: what is forecast now</li>
+<li>the same with latest-by-date?date=, latest-by-production-time-offset?offset=, history, evolution?delivery=</li>
+<li>/api/v2.0/totals/{company|group|region|plant_type|all}/{key}/{provider}: sums of plants</li>
 <li><a href="/api/v2.0/memberships">/api/v2.0/memberships</a> and <a href="/api/v2.0/locks">/api/v2.0/locks</a></li>
 <li><a href="/health/ready">/health/ready</a> and <a href="/metrics">/metrics</a></li>
 </ul>

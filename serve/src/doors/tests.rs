@@ -4,6 +4,7 @@ mod bodies;
 mod callers;
 mod codings;
 mod engine;
+mod exports;
 mod reading;
 mod rulings;
 mod saving;

@@ -67,7 +67,7 @@ pub(crate) async fn show(
     let text = format!("[{}]", found.join(","));
     let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
     let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
-    Ok(answer.with_known_at(axes.known_at))
+    Ok(answer.with_known_at(axes.known_at).out_of_history(!axes.is_live()))
 }
 
 /// Whose sum is wanted.

@@ -185,6 +185,9 @@ impl Engine {
     fn look_up(&self, lookup: Lookup) {
         match lookup {
             Lookup::Batch { id, reply } => drop(reply.send(self.batches.get(&id).cloned())),
+            Lookup::Export { request, snapshot, reply } => {
+                drop(reply.send(super::exports::answer(&request, &snapshot)));
+            }
             Lookup::Revisions { days, reply } => {
                 let of_day = |day| self.told.get(day).cloned().unwrap_or_default();
                 drop(reply.send(days.iter().map(of_day).collect()));

@@ -280,3 +280,31 @@ proptest! {
         prop_assert_eq!(json["data"][0]["batchId"].is_null(), stored == 0);
     }
 }
+
+#[tokio::test]
+async fn the_normalised_form_says_the_same() {
+    let stage = Stage::new().await;
+    let body = r#"{"unitForecastList":[{"period":60,"fds":"2026-03-02T00:00:00Z","ps":["P"],"cs":[],"bns":[],
+        "normalizedPredictions":[{"idx":0,"v":1.5,"pi":0},{"idx":3,"v":2},{"ds":"2026-03-02T05:00:00Z","v":3}]}]}"#;
+    assert_eq!(stage.save(body).await.status, 200);
+    let day = "/latest?from=2026-03-02T00:00Z&to=2026-03-03T00:00Z&no-details";
+    let json = stage.get(&forecasts(day)).await.json();
+    let slots = json["data"][0]["predictions"].as_array().unwrap();
+    let slot = |slot: &serde_json::Value| {
+        (slot["ds"].as_str().unwrap()[11..16].to_owned(), slot["v"].as_f64().unwrap())
+    };
+    let told: Vec<_> = slots.iter().map(slot).collect();
+    let expected = [("00:00", 1.5), ("03:00", 2.0), ("05:00", 3.0)];
+    assert_eq!(told, expected.map(|(start, value)| (start.to_owned(), value)));
+    for (entry, field) in [
+        (r#""fds":"2026-03-02T00:00:00Z","normalizedPredictions":[{"idx":-1,"v":1}]"#, "[0].idx"),
+        (r#""normalizedPredictions":[{"idx":1,"v":1}]"#, "[0].ds"),
+        (r#""fds":"banana","normalizedPredictions":[{"idx":1,"v":1}]"#, "fds"),
+        (r#""predictions":[],"normalizedPredictions":[]"#, "normalizedPredictions"),
+    ] {
+        let body = format!(r#"{{"unitForecastList":[{{"period":60,{entry}}}]}}"#);
+        let heard = stage.save(body).await;
+        assert_eq!(heard.code().0, 400, "{entry}");
+        assert!(heard.fields()[0].ends_with(field), "{entry}: {:?}", heard.fields());
+    }
+}
