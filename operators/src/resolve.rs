@@ -110,6 +110,17 @@ impl Resolved {
         narrowed.map_or_else(|| Resolved::Wide(values.into()), Resolved::Narrow)
     }
 
+    /// Becomes `new` in the memory it has, where that fits: days are replaced all the time, and memory that is
+    /// given back piece by piece is of little use to others.
+    pub(crate) fn become_equal(&mut self, new: Resolved) {
+        match (self, new) {
+            (Resolved::Narrow(own), Resolved::Narrow(new)) if own.len() == new.len() => {
+                own.copy_from_slice(&new);
+            }
+            (own, new) => *own = new,
+        }
+    }
+
     /// Its grid.
     #[must_use]
     pub fn grid(&self) -> Period {

@@ -35,11 +35,11 @@ use codec::{BatchRecord, StoredRevision};
 pub use error::HistoryError;
 
 /// Memory for unsorted revisions: enough to write large runs, small beside the live blocks.
-const REVISION_MEMTABLE_BYTES: u64 = 4 << 20;
+const REVISION_MEMTABLE_BYTES: u64 = 2 << 20;
 /// The same for each other keyspace: small entries, of which the nodes in memory take several times the bytes.
-const MEMTABLE_BYTES: u64 = 512 << 10;
+const MEMTABLE_BYTES: u64 = 256 << 10;
 /// Memory for blocks read back.
-const CACHE_BYTES: u64 = 8 << 20;
+const CACHE_BYTES: u64 = 4 << 20;
 /// Bytes of a block on disk: few blocks keep the index small, which grows with what was ever written.
 const BLOCK_BYTES: u32 = 16 << 10;
 /// Threads of the store: with one alone, what is written gathers in memory while that one compacts.

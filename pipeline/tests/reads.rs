@@ -250,6 +250,9 @@ fn history_evolution_offset_and_many_units() {
     }
     let refused = client.get(&format!("{path}/latest-by-date?{DAY}"));
     assert!(String::from_utf8_lossy(&refused.expect_status(400).body).contains("\"date\""));
+    let all = "/api/v2.0/totals/all/all/UserForecast?from=1900-01-01T00:00Z&to=2199-01-01T00:00Z";
+    let refused = client.get(all).expect_status(422);
+    assert!(String::from_utf8_lossy(&refused.body).contains("smartpulse export"));
     let normalized =
         client.get(&format!("{path}/latest?{DAY}&normalized")).expect_status(200).json();
     let element = &normalized["data"][0];

@@ -10,7 +10,7 @@ use crate::snapshot::Snapshot;
 /// Past epochs kept: minutes of live traffic.
 const EPOCHS: usize = 4_096;
 /// Blocks that past epochs keep from being freed, some 1.5 kB each: bounds the memory of large ticks.
-const BLOCKS: usize = 16_384;
+const BLOCKS: usize = 4_096;
 
 /// Snapshots share what they have in common, so one costs what its epoch touched.
 #[derive(Debug, Default)]

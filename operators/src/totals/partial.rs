@@ -159,9 +159,10 @@ impl Plants {
             }
         }
         let days = self.days.entry(subject.unit).or_default();
-        match new {
-            Some(new) => drop(days.insert((subject.id, day), (subject, new))),
-            None => drop(days.remove(&(subject.id, day))),
+        match (new, days.get_mut(&(subject.id, day))) {
+            (Some(new), Some((_, known))) => known.become_equal(new),
+            (Some(new), None) => drop(days.insert((subject.id, day), (subject, new))),
+            (None, _) => drop(days.remove(&(subject.id, day))),
         }
     }
 

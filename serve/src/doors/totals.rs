@@ -97,7 +97,8 @@ pub(crate) async fn elements(
     if is_offset && reading.shape == Shape::AsSaved {
         return Err(Refusal::field("period", "is required for a total by production-time offset"));
     }
-    desk.refuse_beyond_bound(range.asked_slots(reading.shape))?;
+    // The grid of a total is known only when it is read: an hour stands for it.
+    desk.refuse_beyond_bound(range.asked_slots(reading.shape).max(range.slots(60)))?;
     let targets = range.targets(reading.shape, reading.zone.as_ref().unwrap_or(zone));
     let whole = match (targets.first(), targets.last()) {
         (Some(first), Some(last)) => Range { from: first.from, to: last.to, ..*range },
