@@ -2,7 +2,7 @@
 //!
 //! `SMARTPULSE_FAILPOINT=NAME:N` kills the process (SIGKILL, nothing is flushed) at the N-th pass of NAME;
 //! `SMARTPULSE_FAILPOINT_LOG=FILE` appends the name of each place when it is first passed. Without these
-//! variables a pass is one load of a static. Sizes that make some places rare can be made small ([`bytes`]).
+//! variables a pass is one load of a static. Sizes that make some places rare can be made small ([`bytes()`]).
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
