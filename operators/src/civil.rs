@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use crate::time::{Instant, Zone};
 
 /// A civil length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CivilPeriod {
     /// From one midnight to the next; where the clocks jump over midnight, from the first instant of the day.
     Day,

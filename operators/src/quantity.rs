@@ -51,7 +51,9 @@ impl Quantity {
 }
 
 /// The unit in which a caller gives or wants values. The numbers are the legacy codes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Measure {
     /// 0: kW.
     KiloWatt,

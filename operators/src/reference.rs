@@ -152,6 +152,16 @@ impl Reference {
         self.memberships.values().flatten().filter(|membership| !membership.deleted)
     }
 
+    /// Memberships of `child`, those taken back left out.
+    pub fn memberships_of(&self, child: Unit) -> impl Iterator<Item = &Membership> {
+        self.memberships.get(&child).into_iter().flatten().filter(|it| !it.deleted)
+    }
+
+    /// All versions of `unit`, by `valid_from`.
+    pub fn versions_of(&self, unit: Unit) -> impl Iterator<Item = &UnitVersion> {
+        self.units.get(&unit).into_iter().flatten()
+    }
+
     /// All locks by id.
     pub fn locks(&self) -> impl Iterator<Item = &Lock> {
         self.locks.values()

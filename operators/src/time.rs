@@ -207,6 +207,12 @@ impl Zone {
         TimeZone::get(name).ok().map(Zone)
     }
 
+    /// Its IANA name; none for a zone that has none.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.iana_name()
+    }
+
     /// The instant at which this zone's clocks show `civil`.
     ///
     /// # Errors

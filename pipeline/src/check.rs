@@ -11,6 +11,7 @@ use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::totals::TotalKey;
 use smartpulse_operators::totals::sums::TotalDay;
 use smartpulse_serve::read_model::ReadModel;
+use smartpulse_serve::ring::RingBounds;
 
 use crate::engine::{Base, Engine, LiveDay};
 use crate::folder::DataFolder;
@@ -69,7 +70,8 @@ pub fn check(
     let mut snapshots = readable_snapshots(folder, &mut findings)?;
     let (base, live) = snapshots.pop_first().map_or_else(Default::default, |(_, found)| found);
     let after = base.epoch;
-    let read_model = Arc::new(ReadModel::new(folder.incarnation, "checking"));
+    let read_model =
+        Arc::new(ReadModel::new(folder.incarnation, "checking", RingBounds { bytes: 0, age: 0 }));
     let (archive, comparing) = Archive::compare(store.clone(), applied);
     let mut engine = Engine::restore(base, live, workers, archive, Arc::clone(&read_model))?;
     let mut digests = BTreeMap::new();

@@ -42,6 +42,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     open("body_bytes", "largest body of a request after decompression, in bytes"),
     open("disk_reserve_bytes", "room on the journal's disk that saves leave free, in bytes"),
+    open("ring_bytes", "memory that past epochs may hold for subscribers and `at_epoch`, in bytes"),
+    open("ring_minutes", "age up to which past epochs are held, in minutes"),
+    open("encoded_bytes", "memory that encoded answers may hold, in bytes"),
+    open("connections", "connections that are open at once; further ones wait"),
+    open("streams", "streams that are open at once; further ones are refused"),
+    open("stream_rows", "rows a stream may begin with"),
+    open("stall_seconds", "time after which a caller that takes nothing off its socket is cut off"),
     open("datasets", "folder of the public data sets"),
     open("log", "filter of the log, such as info or warn,smartpulse=debug"),
     open("auth.local_roles", "roles of a caller without a token"),
@@ -64,6 +71,13 @@ pub struct Config {
     pub epias_gate_minutes: i64,
     pub body_bytes: usize,
     pub disk_reserve_bytes: u64,
+    pub ring_bytes: usize,
+    pub ring_minutes: i64,
+    pub encoded_bytes: u64,
+    pub connections: usize,
+    pub streams: usize,
+    pub stream_rows: u64,
+    pub stall_seconds: u64,
     pub datasets: PathBuf,
     pub log: String,
     pub auth: Auth,
@@ -92,6 +106,13 @@ impl Default for Config {
             epias_gate_minutes: 120,
             body_bytes: 16 << 20,
             disk_reserve_bytes: 8 << 20,
+            ring_bytes: 32 << 20,
+            ring_minutes: 15,
+            encoded_bytes: 32 << 20,
+            connections: 12_000,
+            streams: 11_000,
+            stream_rows: 2_000_000,
+            stall_seconds: 20,
             datasets: PathBuf::from("../shared/datasets"),
             log: "warn,smartpulse=info".to_owned(),
             auth: Auth::default(),
@@ -167,6 +188,9 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     rule(config.gate_minutes.abs() <= 525_600, "gate_minutes", "within a year")?;
     rule(config.epias_gate_minutes.abs() <= 525_600, "epias_gate_minutes", "within a year")?;
     rule(config.body_bytes >= 1_024, "body_bytes", "at least 1024")?;
+    rule((0..=525_600).contains(&config.ring_minutes), "ring_minutes", "0 to 525,600")?;
+    rule(config.connections > 0, "connections", "at least 1")?;
+    rule(config.stall_seconds > 0, "stall_seconds", "at least 1")?;
     rule(
         config.listen.ip().is_loopback(),
         "listen",

@@ -23,6 +23,7 @@ use smartpulse_operators::latest::RestoredDay;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Series, SeriesId};
 use smartpulse_operators::time::Instant;
+use smartpulse_serve::causes::Cause;
 use smartpulse_serve::command::Reply;
 use smartpulse_serve::read_model::{Closed, ReadModel};
 use thiserror::Error;
@@ -147,6 +148,8 @@ impl Engine {
             clock: told.clock,
             new_series: engine.new_series(0),
             blocks: days,
+            causes: Vec::new(),
+            stated: Vec::new(),
             totals: done.totals,
             reference: Some(Arc::clone(&engine.base.reference)),
             withdrawn: engine.base.withdrawn.iter().map(|(batch, at)| (*batch, *at)).collect(),
@@ -197,6 +200,8 @@ impl Engine {
             clock: tick.clock,
             new_series: self.new_series(known_series),
             blocks: blocks.map(|(series_day, block)| (series_day, Arc::new(block))).collect(),
+            causes: closing::causes(&decided),
+            stated: tick.changes.iter().filter_map(Cause::of_statement).collect(),
             totals,
             reference: closing.changed_reference.then(|| Arc::clone(&self.base.reference)),
             withdrawn: closing.history.withdrawn.into_iter().collect(),

@@ -14,6 +14,7 @@ use smartpulse_operators::time::Instant;
 use smartpulse_serve::clock_hold::ClockHold;
 use smartpulse_serve::command::{Command, Lookup};
 use smartpulse_serve::read_model::ReadModel;
+use smartpulse_serve::ring::RingBounds;
 use thiserror::Error;
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -47,6 +48,8 @@ pub struct Options {
     pub clock: ClockChoice,
     /// Bytes of the disk that saves leave free.
     pub disk_reserve: u64,
+    /// How much of past epochs stays readable.
+    pub ring: RingBounds,
 }
 
 /// Where the clock of a service comes from.
@@ -125,7 +128,7 @@ impl Service {
         options: Options,
         progress: impl FnMut(Epoch, Epoch),
     ) -> Result<Service, ServiceError> {
-        let read_model = Arc::new(ReadModel::new(folder.incarnation, "recovering"));
+        let read_model = Arc::new(ReadModel::new(folder.incarnation, "recovering", options.ring));
         let recovered = recovery::recover(&folder, options.workers, &read_model, progress)?;
         let base = recovered.engine.base();
         let archive = recovered.engine.archive().clone();

@@ -16,6 +16,7 @@ use smartpulse_operators::change::{Change, Checks, Curve, Entry, Position, Save}
 use smartpulse_operators::series::{Kind, Provider};
 use smartpulse_operators::time::{Instant, Period};
 use smartpulse_operators::unit::{Unit, UnitType, UnitVersion};
+use smartpulse_serve::ring::RingBounds;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -138,7 +139,12 @@ fn settled_kb() -> u64 {
 fn measure() {
     let room = tempfile::tempdir().unwrap();
     let folder = DataFolder::open(&room.path().join("data"), true, Uuid::now_v7()).unwrap();
-    let options = Options { workers: 1, clock: ClockChoice::Data, disk_reserve: 0 };
+    let options = Options {
+        workers: 1,
+        clock: ClockChoice::Data,
+        disk_reserve: 0,
+        ring: RingBounds::default(),
+    };
     let service = Service::start(folder, options, |_, _| {}).unwrap();
     let (mut sent, mut twice) = (0, 0);
     for round in 0..ROUNDS {

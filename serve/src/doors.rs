@@ -10,11 +10,12 @@ use axum::Router;
 use axum::http::{Method, Uri};
 use axum::middleware;
 use axum::routing::{get, post};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock_hold::ClockHold;
 use crate::command::{Command, Lookup};
 use crate::read_model::ReadModel;
+use crate::stream::Streams;
 use desk::Desk;
 use refusal::Refusal;
 pub use rules::DoorRules;
@@ -29,8 +30,10 @@ mod clock_text;
 mod coding;
 mod curve_text;
 mod desk;
+mod encoded;
 mod exchange;
 mod export;
+mod fragments;
 mod history;
 mod latest;
 mod locks;
@@ -51,9 +54,10 @@ mod save_body;
 mod save_shape;
 mod statement;
 mod status;
+mod stream;
 mod told;
 mod totals;
-mod units;
+pub(crate) mod units;
 mod words;
 
 #[cfg(test)]
@@ -72,6 +76,10 @@ pub struct Doors {
     pub hold: ClockHold,
     /// What the doors allow.
     pub rules: DoorRules,
+    /// Who follows what. Its `dispatch` runs elsewhere.
+    pub streams: Arc<Streams>,
+    /// Becomes true when the doors close: streams end by it.
+    pub closing: watch::Receiver<bool>,
     /// The wall clock: for batch and trace ids and for the age of a change, never for a decision.
     pub now: fn() -> Instant,
 }
@@ -105,6 +113,7 @@ pub fn router(doors: Doors) -> Router {
         .route("/api/v2.0/locks", get(locks::list).post(locks::set))
         .route("/api/v2.0/locks/{id}", axum::routing::delete(locks::release))
         .route("/api/v2.0/export/{view}", get(export::export))
+        .route("/api/v2.0/stream", get(stream::follow))
         .route("/api/v2.0/status", get(status::status))
         .route("/api/v2.0/clock/release", post(status::release_clock))
         .route("/health/live", get(status::live))

@@ -5,11 +5,15 @@
 //! for the answer, which comes when the change is durable and visible. This crate knows `operators` and
 //! nothing of journals, stores or dataflows.
 
+pub mod accept;
+pub mod causes;
 pub mod clock_hold;
 pub mod command;
 pub mod doors;
 pub mod export;
 mod pages;
 pub mod read_model;
-mod retained;
+pub mod ring;
 pub mod snapshot;
+pub mod stream;
+mod window;

@@ -13,16 +13,18 @@ use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::reference::Reference;
-use smartpulse_operators::series::{Series, SeriesId};
+use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::totals::{TotalChanges, TotalKey};
 use smartpulse_operators::unit::Unit;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::pages::Pages;
-use crate::retained::Retained;
-use crate::snapshot::{Published, Snapshot};
+use crate::causes::Cause;
+use crate::ring::{Ring, RingBounds, Way};
+use crate::snapshot::Snapshot;
+
+mod publishing;
 
 type FixedState = foldhash::fast::FixedState;
 
@@ -37,6 +39,10 @@ pub struct Closed {
     pub new_series: Vec<(SeriesId, Arc<Series>)>,
     /// New blocks of the touched series days.
     pub blocks: Vec<(SeriesDay, Arc<DayBlock>)>,
+    /// Saves and withdrawals by the series days they touched.
+    pub causes: Vec<(SeriesDay, Cause)>,
+    /// Statements of membership and master data.
+    pub stated: Vec<Cause>,
     /// What changed in the totals.
     pub totals: Vec<TotalChanges>,
     /// The statements on units, where one changed.
@@ -71,6 +77,9 @@ pub struct Figures {
 pub(crate) struct Directory {
     /// Series of a unit.
     pub(crate) by_unit: HashMap<Unit, Vec<(SeriesId, Arc<Series>)>, FixedState>,
+    pub(crate) by_id: HashMap<SeriesId, Arc<Series>, FixedState>,
+    /// Kinds and providers of which there are series.
+    pub(crate) voices: HashMap<(Kind, Provider), (), FixedState>,
     /// The clock of the epoch that first named a series.
     pub(crate) since: HashMap<SeriesId, Instant, FixedState>,
     pub(crate) days: HashMap<SeriesDay, u32, FixedState>,
@@ -85,7 +94,7 @@ pub struct ReadModel {
     /// Made with the data folder; part of the token of streams.
     pub incarnation: Uuid,
     newest: ArcSwap<Snapshot>,
-    retained: Retained,
+    ring: Ring,
     directory: Arc<Directory>,
     closed: watch::Sender<Epoch>,
     ready: ArcSwap<Result<(), String>>,
@@ -94,23 +103,13 @@ pub struct ReadModel {
 impl ReadModel {
     /// An empty model, not ready because of `reason`.
     #[must_use]
-    pub fn new(incarnation: Uuid, reason: &str) -> ReadModel {
+    pub fn new(incarnation: Uuid, reason: &str, ring: RingBounds) -> ReadModel {
         let directory = Arc::new(Directory::default());
-        let empty = Snapshot {
-            epoch: Epoch(0),
-            clock: Instant::MIN,
-            reference: Arc::new(Reference::default()),
-            figures: Arc::new(Figures::default()),
-            series: 0,
-            blocks: Pages::default(),
-            sums: Pages::default(),
-            timelines: Arc::default(),
-            directory: Arc::clone(&directory),
-        };
+        let empty = Snapshot::empty(Arc::clone(&directory));
         ReadModel {
             incarnation,
             newest: ArcSwap::from_pointee(empty),
-            retained: Retained::default(),
+            ring: Ring::new(ring),
             directory,
             closed: watch::Sender::new(Epoch(0)),
             ready: ArcSwap::from_pointee(Err(reason.to_owned())),
@@ -126,68 +125,32 @@ impl ReadModel {
     /// The snapshot of exactly that epoch, while it is retained.
     #[must_use]
     pub fn at(&self, epoch: Epoch) -> Option<Arc<Snapshot>> {
-        self.retained.at(epoch)
+        self.ring.at(epoch)
+    }
+
+    /// The snapshot of `after` and the epochs from there up to `upto`, while all of them are retained.
+    pub(crate) fn between(&self, after: Epoch, upto: Epoch) -> Option<Way> {
+        self.ring.between(after, upto)
+    }
+
+    /// Epochs and bytes that are retained, and the oldest of them.
+    pub(crate) fn retained(&self) -> (usize, usize, Epoch) {
+        self.ring.size()
+    }
+
+    /// Hears of each epoch that closes.
+    pub(crate) fn closings(&self) -> watch::Receiver<Epoch> {
+        self.closed.subscribe()
     }
 
     /// Makes a closed epoch visible. Called by one thread only, in the order of epochs.
     pub fn publish(&self, closed: Closed) {
-        let touched =
-            closed.blocks.len() + closed.totals.iter().map(|all| all.days.len()).sum::<usize>();
-        let mut next = Snapshot::clone(&self.newest.load());
-        for (id, series) in closed.new_series {
-            next.series = next.series.max(id.0 + 1);
-            self.directory.since.pin().insert(id, closed.clock);
-            let by_unit = self.directory.by_unit.pin();
-            let mut known = by_unit.get(&series.unit).cloned().unwrap_or_default();
-            known.push((id, Arc::clone(&series)));
-            by_unit.insert(series.unit, known);
-        }
-        let days = self.directory.days.pin();
-        for (series_day, block) in closed.blocks {
-            let published = Published { block, changed: closed.clock };
-            match days.get(&series_day) {
-                Some(number) => next.blocks.set(*number as usize, published),
-                None => {
-                    let number = next.blocks.len();
-                    days.insert(series_day, number as u32);
-                    next.blocks.set(number, published);
-                }
-            }
-        }
-        for changes in closed.totals {
-            self.publish_totals(&mut next, changes);
-        }
-        if let Some(reference) = closed.reference {
-            next.reference = reference;
-        }
-        for (sequence, instant) in closed.withdrawn {
-            self.directory.withdrawn.pin().insert(sequence, (closed.epoch, instant));
-        }
-        next.epoch = closed.epoch;
-        next.clock = closed.clock;
-        next.figures = Arc::new(closed.figures);
-        let next = Arc::new(next);
-        self.retained.keep(Arc::clone(&next), touched);
+        let (turn, bytes) = publishing::turn(&self.directory, &self.newest.load(), closed);
+        let next = Arc::clone(&turn.snapshot);
+        let epoch = next.epoch;
+        self.ring.keep(turn, bytes);
         self.newest.store(next);
-        self.closed.send_replace(closed.epoch);
-    }
-
-    fn publish_totals(&self, next: &mut Snapshot, changes: TotalChanges) {
-        let total_days = self.directory.total_days.pin();
-        for (key, sums) in changes.days {
-            let number = total_days.get(&key).copied().unwrap_or_else(|| {
-                let number = next.sums.len() as u32;
-                total_days.insert(key, number);
-                number
-            });
-            next.sums.set(number as usize, sums);
-        }
-        if !changes.timelines.is_empty() {
-            let timelines = Arc::make_mut(&mut next.timelines);
-            for (total, timeline) in changes.timelines {
-                timelines.insert(total, timeline);
-            }
-        }
+        self.closed.send_replace(epoch);
     }
 
     /// The first snapshot that shows `epoch`, or none when it has not closed within `limit`.
@@ -214,13 +177,12 @@ impl ReadModel {
 mod tests {
     use super::*;
     use smartpulse_operators::block::{DayState, Packed};
-    use smartpulse_operators::series::{Kind, Provider};
     use smartpulse_operators::time::{Day, Period};
     use smartpulse_operators::unit::UnitType;
 
     #[test]
     fn a_snapshot_shows_nothing_that_came_after_it() {
-        let model = ReadModel::new(Uuid::nil(), "test");
+        let model = ReadModel::new(Uuid::nil(), "test", RingBounds::default());
         let unit = Unit { unit_type: UnitType::PowerPlant, unit_no: 1 };
         let provider = Provider::parse("P").unwrap();
         let block = || {
@@ -237,6 +199,8 @@ mod tests {
                 clock: Instant(epoch as i64),
                 new_series: vec![(id, Arc::new(series))],
                 blocks: vec![((SeriesId(0), Day(0)), block()), ((id, Day(1)), block())],
+                causes: Vec::new(),
+                stated: Vec::new(),
                 totals: Vec::new(),
                 reference: None,
                 withdrawn: vec![(Sequence(epoch), Instant(epoch as i64))],

@@ -33,19 +33,45 @@ pub struct Snapshot {
     /// Number of series named so far.
     pub(crate) series: u32,
     pub(crate) blocks: Pages<Published>,
-    pub(crate) sums: Pages<Option<Arc<DaySums>>>,
-    pub(crate) timelines: Arc<BTreeMap<Total, Arc<Timeline>>>,
+    pub(crate) sums: Pages<PublishedSums>,
+    pub(crate) timelines: Arc<BTreeMap<Total, (Arc<Timeline>, Epoch)>>,
+    /// When the next version of master data begins to hold.
+    pub(crate) units_due: Instant,
     pub(crate) directory: Arc<Directory>,
 }
 
-/// A block and the clock of the epoch that published it.
+/// A block with the epoch that published it, and its clock.
 #[derive(Clone, Debug)]
 pub(crate) struct Published {
     pub(crate) block: Arc<DayBlock>,
+    pub(crate) epoch: Epoch,
     pub(crate) changed: Instant,
 }
 
+/// The sums of a day with the epoch that published them; none where no plant is present any more.
+#[derive(Clone, Debug)]
+pub(crate) struct PublishedSums {
+    pub(crate) sums: Option<Arc<DaySums>>,
+    pub(crate) epoch: Epoch,
+}
+
 impl Snapshot {
+    /// What there is before the first epoch.
+    pub(crate) fn empty(directory: Arc<Directory>) -> Snapshot {
+        Snapshot {
+            epoch: Epoch(0),
+            clock: Instant::MIN,
+            reference: Arc::default(),
+            figures: Arc::default(),
+            series: 0,
+            blocks: Pages::default(),
+            sums: Pages::default(),
+            timelines: Arc::default(),
+            units_due: Instant(i64::MAX),
+            directory,
+        }
+    }
+
     /// Series of `unit` of that kind and provider, one a period, by period.
     #[must_use]
     pub fn series_of(
@@ -122,6 +148,40 @@ impl Snapshot {
         self.directory.since.pin().get(&series).copied()
     }
 
+    /// Every series of `unit`, in order of ids.
+    pub(crate) fn all_series_of(&self, unit: Unit) -> Vec<(SeriesId, Arc<Series>)> {
+        let by_unit = self.directory.by_unit.pin();
+        let all = by_unit.get(&unit).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(|(id, _)| id.0 < self.series).cloned().collect()
+    }
+
+    /// Every unit of which there is a series, in order.
+    pub(crate) fn units_with_series(&self) -> Vec<Unit> {
+        let by_unit = self.directory.by_unit.pin();
+        let known = by_unit.iter().filter(|(_, all)| all.iter().any(|(id, _)| id.0 < self.series));
+        let mut units: Vec<Unit> = known.map(|(unit, _)| *unit).collect();
+        units.sort();
+        units
+    }
+
+    /// Kinds and providers of which there are series, in order; later ones too.
+    pub(crate) fn voices(&self) -> Vec<(Kind, Provider)> {
+        let mut voices: Vec<_> = self.directory.voices.pin().keys().cloned().collect();
+        voices.sort();
+        voices
+    }
+
+    /// The epoch that published a series day as it is at this epoch.
+    pub(crate) fn version(&self, series: SeriesId, day: Day) -> Option<Epoch> {
+        self.published(series, day).map(|published| published.epoch)
+    }
+
+    /// The epochs that published the members of a total and the sums of its day.
+    pub(crate) fn total_version(&self, key: &TotalKey) -> (Option<Epoch>, Option<Epoch>) {
+        let members = self.timelines.get(&key.total).map(|(_, epoch)| *epoch);
+        (members, self.published_sums(key).map(|published| published.epoch))
+    }
+
     fn published(&self, series: SeriesId, day: Day) -> Option<&Published> {
         let number = *self.directory.days.pin().get(&(series, day))?;
         self.blocks.get(number as usize)
@@ -131,15 +191,25 @@ impl Snapshot {
     /// nobody ever belonged to.
     #[must_use]
     pub fn total(&self, key: &TotalKey) -> Option<TotalDay> {
-        let timeline = self.timelines.get(&key.total)?;
+        let (timeline, _) = self.timelines.get(&key.total)?;
         let nothing = DaySums::default();
         let sums = self.sums(key).map_or(&nothing, |sums| &**sums);
         Some(sums.read(timeline, key.day))
     }
 
     fn sums(&self, key: &TotalKey) -> Option<&Arc<DaySums>> {
+        self.published_sums(key)?.sums.as_ref()
+    }
+
+    fn published_sums(&self, key: &TotalKey) -> Option<&PublishedSums> {
         let number = *self.directory.total_days.pin().get(key)?;
-        self.sums.get(number as usize)?.as_ref()
+        self.sums.get(number as usize)
+    }
+
+    /// Whether anybody ever belonged to `total`.
+    #[must_use]
+    pub fn knows(&self, total: &Total) -> bool {
+        self.timelines.contains_key(total)
     }
 
     /// Visits every total that anybody ever belonged to, in order.

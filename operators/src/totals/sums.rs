@@ -112,6 +112,13 @@ impl DaySums {
         }
     }
 
+    /// Bytes it holds in memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let of_grid = |sums: &GridSums| size_of::<GridSums>() + sums.sums.len() * 12;
+        self.grids.iter().map(of_grid).sum()
+    }
+
     /// Forgets grids that no plant is on; true when none is left.
     pub fn prune(&mut self) -> bool {
         self.grids.retain(|of_grid| of_grid.plants != 0);

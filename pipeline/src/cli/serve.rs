@@ -1,13 +1,18 @@
 //! `smartpulse serve`: the service with its doors, until a signal or a fault stops it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use smartpulse_operators::change::{Change, Rules};
 use smartpulse_operators::quantity::Quantity;
 use smartpulse_operators::time::Instant;
+use smartpulse_serve::accept::{self, ConnectionBounds};
 use smartpulse_serve::command::Command;
 use smartpulse_serve::doors::{DoorRules, Doors, router};
+use smartpulse_serve::stream::Streams;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -16,7 +21,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::progress::Progress;
-use super::settled::workers;
+use super::settled::options;
 use super::{ServeArgs, Shared};
 use crate::config::Config;
 use crate::folder::DataFolder;
@@ -47,8 +52,7 @@ pub(super) fn run_until_stopped(
 ) -> anyhow::Result<()> {
     let folder = DataFolder::open(&config.data, true, Uuid::now_v7())?;
     let progress = Progress::new(shared.quiet, "epochs/s");
-    let options =
-        Options { workers: workers(config), clock, disk_reserve: config.disk_reserve_bytes };
+    let options = Options { clock, ..options(config) };
     let service = Service::start(folder, options, |done, all| progress.recovering(done, all))?;
     progress.finish();
     let is_live = matches!(clock, ClockChoice::Machine { .. });
@@ -79,6 +83,7 @@ pub(super) struct OpenDoors {
     pub(super) address: SocketAddr,
     close: watch::Sender<bool>,
     serving: JoinSet<()>,
+    dispatcher: Option<JoinHandle<()>>,
     // Dropped last: the tasks run on it.
     runtime: Option<Runtime>,
 }
@@ -95,8 +100,10 @@ pub(super) fn open_doors(
         .block_on(TcpListener::bind(config.listen))
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
+    let (close, closing) = watch::channel(false);
+    let streams = Streams::new(Arc::clone(&service.read_model));
     let doors = Doors {
-        read_model: std::sync::Arc::clone(&service.read_model),
+        read_model: Arc::clone(&service.read_model),
         commands: service.commands.clone(),
         lookups: service.lookups.clone(),
         hold: service.hold.clone(),
@@ -110,27 +117,32 @@ pub(super) fn open_doors(
             token: config.auth.token.clone(),
             token_roles: config.auth.token_roles.clone(),
             live_clock,
+            encoded_bytes: config.encoded_bytes,
+            streams: config.streams,
+            stream_rows: config.stream_rows,
             ..DoorRules::default()
         },
+        streams: Arc::clone(&streams),
+        closing: closing.clone(),
         now: clocks.now,
     };
-    let (close, mut closing) = watch::channel(false);
+    let bounds = ConnectionBounds {
+        connections: config.connections,
+        stall: Duration::from_secs(config.stall_seconds),
+    };
     let mut serving = JoinSet::new();
-    serving.spawn_on(
-        async move {
-            let closed = async move {
-                // A sender that is gone closes the doors too.
-                let _ = closing.wait_for(|close| *close).await;
-            };
-            if let Err(problem) =
-                axum::serve(listener, router(doors)).with_graceful_shutdown(closed).await
-            {
-                tracing::error!(%problem, "the doors have closed");
+    serving.spawn_on(accept::serve(listener, router(doors), bounds, closing), runtime.handle());
+    // Encoding deltas is computing: it has a thread of its own, and ends when the doors close.
+    let (handle, mut closing) = (runtime.handle().clone(), close.subscribe());
+    let dispatcher = thread::spawn(move || {
+        handle.block_on(async {
+            tokio::select! {
+                () = streams.dispatch() => {}
+                _ = closing.wait_for(|close| *close) => {}
             }
-        },
-        runtime.handle(),
-    );
-    Ok(OpenDoors { address, close, serving, runtime: Some(runtime) })
+        });
+    });
+    Ok(OpenDoors { address, close, serving, dispatcher: Some(dispatcher), runtime: Some(runtime) })
 }
 
 /// The signals that stop the process; from when they are taken it no longer dies of them.
@@ -174,13 +186,17 @@ async fn arrives(signal: Option<Signal>) {
 impl Drop for OpenDoors {
     fn drop(&mut self) {
         /// How long requests under way may take to end when the doors close.
-        const LAST_REQUESTS: std::time::Duration = std::time::Duration::from_secs(5);
+        const LAST_REQUESTS: Duration = Duration::from_secs(5);
         self.close.send_replace(true);
         if let Some(runtime) = self.runtime.take() {
             let serving = &mut self.serving;
             // What has not ended by then is cut off.
             let _ = runtime
                 .block_on(async { tokio::time::timeout(LAST_REQUESTS, serving.join_next()).await });
+            if let Some(dispatcher) = self.dispatcher.take() {
+                // It holds nothing that anybody waits for; if it has panicked, its message is in the log.
+                let _ = dispatcher.join();
+            }
             runtime.shutdown_background();
         }
     }

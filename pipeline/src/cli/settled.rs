@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use smartpulse_serve::ring::RingBounds;
 use uuid::Uuid;
 
 use super::progress::Progress;
@@ -40,7 +41,13 @@ pub(super) fn options(config: &Config) -> Options {
         workers: workers(config),
         clock: ClockChoice::Data,
         disk_reserve: config.disk_reserve_bytes,
+        ring: ring(config),
     }
+}
+
+/// How much of past epochs stays readable.
+pub(super) fn ring(config: &Config) -> RingBounds {
+    RingBounds { bytes: config.ring_bytes, age: config.ring_minutes * 60_000_000 }
 }
 
 /// Worker threads: as configured, else one less than there are cores, at least one.

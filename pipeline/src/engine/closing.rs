@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use smartpulse_operators::batch::Sequence;
 use smartpulse_operators::change::{Change, Save, Tick};
-use smartpulse_operators::chunk::{Chunk, Piece};
+use smartpulse_operators::chunk::{Chunk, Piece, SeriesDay};
 use smartpulse_operators::late::stored_revision;
 use smartpulse_operators::latest::Decided;
 use smartpulse_operators::outcome::Outcome;
+use smartpulse_serve::causes::Cause;
 use smartpulse_serve::command::{Done, Idempotency, Reply, Saved, SlotDecision};
 
 use super::withdrawing::Withdrawing;
@@ -104,6 +105,21 @@ pub(super) fn close(
     let mut short = [0; 16];
     short.copy_from_slice(&digest.finalize().as_bytes()[..16]);
     Closing { history, replies, digest: short, changed_reference, tally }
+}
+
+/// Saves and withdrawals by the series days they touched.
+pub(super) fn causes(decided: &[Arc<Decided>]) -> Vec<(SeriesDay, Cause)> {
+    let mut causes = Vec::new();
+    for chunk in decided.iter().map(|one| &one.chunk) {
+        let id = |piece: &Piece| chunk.saves[piece.save as usize].batch.id;
+        let of_piece = |piece: &Piece| (piece.series_day(), Cause::Batch(id(piece)));
+        causes.extend(chunk.pieces.iter().map(of_piece));
+        for work in chunk.withdrawal.iter().filter(|work| work.refused.is_empty()) {
+            let withdrawn = Cause::Withdrawal(work.batch.id);
+            causes.extend(work.days.iter().map(|day| ((day.series, day.day), withdrawn.clone())));
+        }
+    }
+    causes
 }
 
 /// A piece and the chunk its values lie in.

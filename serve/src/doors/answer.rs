@@ -1,18 +1,22 @@
 //! What a door answers, before it is written: the envelope, the version of a read, and when a caller that
 //! has it already hears so.
 
+use std::sync::Arc;
+
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
-    RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    LAST_MODIFIED, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use jiff::fmt::rfc2822;
 use serde_json::{Map, Value, json};
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::time::Instant;
 
 use super::coding::Coding;
+use super::fragments::Fragment;
 use super::refusal::Refusal;
 use crate::command::Reply;
 
@@ -26,14 +30,26 @@ pub(crate) struct Answer {
     version: Option<Version>,
     /// What was known when, where that was asked for.
     known_at: Option<Instant>,
-    /// Whether the history store answered it, and not the snapshot alone.
-    is_history: bool,
+    level: Level,
+}
+
+/// Where an answer comes from: what `X-Cache-Level` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Made from the snapshot.
+    Snapshot,
+    /// Made earlier from the same versions.
+    Encoded,
+    /// From the history store.
+    Database,
 }
 
 #[derive(Clone, Debug)]
 enum Content {
     /// A successful read: `data` as JSON text.
     Read(String),
+    /// A successful read that is kept encoded.
+    Encoded(Arc<Fragment>),
     /// A change, done or refused slot by slot.
     Change { message: String, data: String, additional: Map<String, Value> },
     /// Something without an envelope.
@@ -114,8 +130,30 @@ impl Answer {
             content,
             version: Some(version),
             known_at: None,
-            is_history: false,
+            level: Level::Snapshot,
         }
+    }
+
+    /// A read that is kept encoded.
+    pub(crate) fn encoded(
+        conditions: &Conditions,
+        epoch: Epoch,
+        fragment: Arc<Fragment>,
+        modified: Option<Instant>,
+    ) -> Answer {
+        let version = Version { tag: fragment.tag, modified };
+        let mut answer = Answer::versioned(conditions, epoch, version, String::new);
+        if answer.status == StatusCode::OK {
+            answer.content = Content::Encoded(fragment);
+        }
+        answer
+    }
+
+    /// A read of `elements`, whose version is their text.
+    pub(crate) fn told(conditions: &Conditions, epoch: Epoch, elements: &[String]) -> Answer {
+        let text = format!("[{}]", elements.join(","));
+        let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
+        Answer::versioned(conditions, epoch, version, || text)
     }
 
     /// A read whose version is its own text.
@@ -134,7 +172,7 @@ impl Answer {
             content,
             version: None,
             known_at: None,
-            is_history: false,
+            level: Level::Snapshot,
         }
     }
 
@@ -159,13 +197,27 @@ impl Answer {
             _ => Map::new(),
         };
         let content = Content::Change { message: message.to_owned(), data, additional };
-        Answer { status, epoch: None, content, version: None, known_at: None, is_history: false }
+        Answer {
+            status,
+            epoch: None,
+            content,
+            version: None,
+            known_at: None,
+            level: Level::Snapshot,
+        }
     }
 
     /// Something without an envelope.
     pub(crate) fn page(status: StatusCode, content_type: &'static str, text: String) -> Answer {
         let content = Content::Page { content_type, text };
-        Answer { status, epoch: None, content, version: None, known_at: None, is_history: false }
+        Answer {
+            status,
+            epoch: None,
+            content,
+            version: None,
+            known_at: None,
+            level: Level::Snapshot,
+        }
     }
 
     /// The same, showing `epoch`.
@@ -178,9 +230,9 @@ impl Answer {
         Answer { known_at, ..self }
     }
 
-    /// The same, answered from the history store where `is_history`.
-    pub(crate) fn out_of_history(self, is_history: bool) -> Answer {
-        Answer { is_history, ..self }
+    /// The same, from that level.
+    pub(crate) fn of_level(self, level: Level) -> Answer {
+        Answer { level, ..self }
     }
 
     /// Whether it carries a tag.
@@ -194,12 +246,16 @@ impl Answer {
         conditions: &Conditions,
         trace: &str,
         newest: Epoch,
-    ) -> (StatusCode, HeaderMap, Vec<u8>) {
+    ) -> (StatusCode, HeaderMap, Written) {
         let mut headers = HeaderMap::new();
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Some(version) = &self.version {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-            let level = if self.is_history { "database" } else { "snapshot" };
+            let level = match self.level {
+                Level::Snapshot => "snapshot",
+                Level::Encoded => "encoded",
+                Level::Database => "database",
+            };
             headers.insert("x-cache-level", HeaderValue::from_static(level));
             insert(&mut headers, ETAG, &entity_tag(version, conditions.coding));
             let printer = rfc2822::DateTimePrinter::new();
@@ -220,7 +276,15 @@ impl Answer {
         }
         insert(&mut headers, "x-trace-id", trace);
         let (content_type, body) = match self.content {
-            Content::Nothing => return (self.status, headers, Vec::new()),
+            Content::Nothing => return (self.status, headers, Written::Plain(Vec::new())),
+            Content::Encoded(fragment) => {
+                let (body, coding) = fragment.body(conditions.coding);
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+                if let Some(coding) = coding {
+                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.word()));
+                }
+                return (self.status, headers, Written::Coded(body));
+            }
             Content::Page { content_type, text } => (content_type, text.into_bytes()),
             Content::Read(data) => {
                 (JSON, envelope(self.status, "OK", None, &Map::new(), Some(&data)))
@@ -231,13 +295,22 @@ impl Answer {
             }
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        (self.status, headers, body)
+        (self.status, headers, Written::Plain(body))
     }
+}
+
+/// A body as it was written.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// Not coded yet.
+    Plain(Vec<u8>),
+    /// As it is sent.
+    Coded(Bytes),
 }
 
 impl Refusal {
     /// Headers and plain body.
-    pub(crate) fn write(&self, trace: &str, newest: Epoch) -> (StatusCode, HeaderMap, Vec<u8>) {
+    pub(crate) fn write(&self, trace: &str, newest: Epoch) -> (StatusCode, HeaderMap, Written) {
         let mut headers = HeaderMap::new();
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -256,7 +329,7 @@ impl Refusal {
         let mut additional = self.additional();
         additional.insert("epoch".to_owned(), json!(newest.0));
         let body = envelope(self.status(), &self.to_string(), Some(trace), &additional, None);
-        (self.status(), headers, body)
+        (self.status(), headers, Written::Plain(body))
     }
 }
 

@@ -2,9 +2,7 @@
 //! unless a zone is asked for.
 
 use jiff::tz::TimeZone;
-use smartpulse_operators::reference::Reference;
 use smartpulse_operators::time::{CivilTime, Instant, LocalTimeError, Zone};
-use smartpulse_operators::unit::Unit;
 
 use super::refusal::Refusal;
 
@@ -24,6 +22,14 @@ impl ClockText {
         TimeZone::get(&name.replace(' ', "+")).ok().map(ClockText::Zone)
     }
 
+    /// The name of its zone: none for UTC, an error where it has none.
+    pub(crate) fn zone_name(&self) -> Result<Option<&str>, Nameless> {
+        match self {
+            ClockText::Utc => Ok(None),
+            ClockText::Zone(zone) => zone.iana_name().map(Some).ok_or(Nameless),
+        }
+    }
+
     /// Appends `instant` to `text`.
     pub(crate) fn write(&self, instant: Instant, text: &mut String) {
         use std::fmt::Write as _;
@@ -37,6 +43,10 @@ impl ClockText {
         };
     }
 }
+
+/// A zone without a name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nameless;
 
 /// Why a text is no instant.
 pub(crate) enum TimeFault {
@@ -70,13 +80,5 @@ pub(crate) fn read_time(text: &str, zone: &Zone) -> Result<Instant, TimeFault> {
         // At the ends of the calendar a local time exists, but no instant for it.
         let year = text.trim().parse::<jiff::civil::DateTime>().map_or(0, |civil| civil.year());
         if (1..9_999).contains(&year) { TimeFault::Local(error) } else { TimeFault::Unreadable }
-    })
-}
-
-/// The zone of `unit`, or the default where it is not known or names none that exists.
-pub(crate) fn zone_of(reference: &Reference, unit: Unit) -> Zone {
-    let named = reference.newest_unit(unit).and_then(|version| Zone::parse(&version.zone));
-    named.unwrap_or_else(|| {
-        Zone::parse(Zone::DEFAULT_NAME).expect("the bundled time zone database holds the default")
     })
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Doors;
+use super::fragments::Fragments;
 use super::meters::Meters;
 use super::refusal::Refusal;
 use super::words::Words;
@@ -28,11 +29,13 @@ const EXPORT_WAIT: Duration = Duration::from_secs(3_600);
 pub(crate) struct Desk {
     pub(crate) doors: Doors,
     pub(crate) meters: Meters,
+    pub(crate) fragments: Fragments,
 }
 
 impl Desk {
     pub(crate) fn new(doors: Doors) -> Desk {
-        Desk { doors, meters: Meters::default() }
+        let fragments = Fragments::new(doors.rules.encoded_bytes);
+        Desk { doors, meters: Meters::default(), fragments }
     }
 
     /// The newest epoch.

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::answer::{Answer, Conditions};
+use super::answer::{Answer, Conditions, Written};
 use super::caller::Caller;
 use super::desk::Desk;
 use super::refusal::Refusal;
@@ -83,10 +83,14 @@ fn finish(mut response: Response, conditions: &Conditions, trace: &str, desk: &D
 }
 
 fn written(
-    (status, mut headers, mut body): (StatusCode, HeaderMap, Vec<u8>),
+    (status, mut headers, written): (StatusCode, HeaderMap, Written),
     conditions: &Conditions,
     always_coded: bool,
 ) -> Response {
+    let mut body = match written {
+        Written::Plain(body) => body,
+        Written::Coded(body) => return response(status, headers, Body::from(body)),
+    };
     let worth_it = always_coded || body.len() >= LEAST_CODED_BYTES;
     if let Some(coding) = conditions.coding.filter(|_| worth_it && !body.is_empty()) {
         // Coding into memory does not fail; if it did, the plain body is as good.
@@ -101,6 +105,10 @@ fn written(
     } else {
         Body::from(body)
     };
+    response(status, headers, body)
+}
+
+fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;

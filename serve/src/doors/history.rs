@@ -14,9 +14,8 @@ use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
 use smartpulse_operators::time::{Day, Instant, Zone};
 use smartpulse_operators::unit::Unit;
 
-use super::answer::Answer;
+use super::answer::{Answer, Level};
 use super::axes::{Axes, Reference};
-use super::clock_text::zone_of;
 use super::curve_text::{CurveText, measure_word};
 use super::desk::Desk;
 use super::exchange::Call;
@@ -27,6 +26,7 @@ use super::refusal::Refusal;
 use super::words::Words;
 use crate::command::Told;
 use crate::snapshot::Snapshot;
+use crate::window::zone_of;
 
 const HISTORY_WORDS: [&str; 8] =
     ["date", "measure-unit", "zone", "known_at", "at_epoch", "min_epoch", "from", "to"];
@@ -68,7 +68,7 @@ pub(crate) async fn history(
     }
     let data: Vec<Value> = found.values().map(|element| asked.element(element)).collect();
     let answer = Answer::read(&call.conditions, asked.snapshot.epoch, &Value::Array(data));
-    Ok(answer.with_known_at(asked.axes.known_at).out_of_history(true))
+    Ok(answer.with_known_at(asked.axes.known_at).of_level(Level::Database))
 }
 
 /// `GET …/forecasts/evolution?delivery=`
@@ -105,7 +105,7 @@ pub(crate) async fn evolution(
     }
     let data = Value::Array(found.into_values().collect());
     let answer = Answer::read(&call.conditions, asked.snapshot.epoch, &data);
-    Ok(answer.with_known_at(asked.axes.known_at).out_of_history(true))
+    Ok(answer.with_known_at(asked.axes.known_at).of_level(Level::Database))
 }
 
 /// What a read of history stands on.

@@ -12,14 +12,14 @@ use smartpulse_operators::time::{Instant, Zone};
 use smartpulse_operators::total::Total;
 use smartpulse_operators::unit::{Unit, UnitType};
 
-use super::answer::{Answer, Version};
+use super::answer::{Answer, Level};
 use super::axes::{self, Axes, Reference};
-use super::clock_text::zone_of;
 use super::curve_text::Row;
 use super::desk::Desk;
+use super::encoded::{self, Found};
 use super::exchange::Call;
 use super::path::{self, ProviderPath, UnitPath};
-use super::reading::{READ_WORDS, Range, Reading, Shape};
+use super::reading::{READ_WORDS, Range, Reading, Shape, Target};
 use super::refusal::Refusal;
 use super::resampled::{self, Named, Whose};
 use super::rows_now;
@@ -27,6 +27,7 @@ use super::told::ToldDays;
 use super::totals::{self, WantedTotal};
 use super::words::Words;
 use crate::snapshot::Snapshot;
+use crate::window::zone_of;
 
 /// `GET /api/v2.0/production-forecast/{provider}/{unitType}/{unitNo}/forecasts/latest`
 pub(crate) async fn forecasts(
@@ -127,17 +128,18 @@ async fn read(
     let axes = Axes::read(when.reference(words, &zone)?, words, &zone, snapshot.clock)?;
     let (snapshot, reading) = (&*snapshot, &reading);
     let of_unit = UnitRead { snapshot, reading, range, axes, zone };
-    let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
-    if axes.is_live() && !of_unit.is_total(wanted) && of_unit.is_as_saved(&series) {
-        refuse_beyond_bound(desk, &series, &of_unit)?;
-        return Ok(rows_now::answer(desk, call, wanted, &of_unit, &series, stated));
+    if !axes.is_live() {
+        let mut elements = Vec::new();
+        of_unit.elements(desk, wanted, &mut elements).await?;
+        let answer = Answer::told(&call.conditions, snapshot.epoch, &elements);
+        return Ok(answer.with_known_at(axes.known_at).of_level(Level::Database));
     }
-    let mut elements = Vec::new();
-    of_unit.elements(desk, wanted, &mut elements).await?;
-    let text = format!("[{}]", elements.join(","));
-    let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
-    let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
-    Ok(answer.with_known_at(axes.known_at).out_of_history(!axes.is_live()))
+    let Found { fragment, level } = encoded::of_unit(desk, wanted, &of_unit).await?;
+    let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
+    // Computed slots have no instant of change of their own.
+    let is_saved = of_unit.total_of(wanted).is_none() && of_unit.is_as_saved(&series);
+    let modified = is_saved.then(|| rows_now::modified(desk, &of_unit, &series, stated)).flatten();
+    Ok(Answer::encoded(&call.conditions, snapshot.epoch, fragment, modified).of_level(level))
 }
 
 /// When the newest master data of `unit` was stated; before everything for one that is known by its actuals
@@ -159,34 +161,26 @@ impl UnitRead<'_> {
         elements: &mut Vec<String>,
     ) -> Result<(), Refusal> {
         let UnitRead { snapshot, reading, range, axes, .. } = self;
-        if self.is_total(wanted) {
-            let number = wanted.unit.unit_no;
-            let total = match wanted.unit.unit_type {
-                UnitType::Group => Total::Group(number),
-                _ => Total::Company(number),
-            };
-            let (kind, provider) = (wanted.kind, wanted.provider.clone());
-            let total =
-                WantedTotal { total: &total, kind, provider, whose: Whose::Unit(wanted.unit) };
+        if let Some(total) = self.total_of(wanted) {
             return totals::elements(desk, &total, self, elements).await;
         }
         let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
         refuse_beyond_bound(desk, &series, self)?;
+        if self.is_as_saved(&series) && axes.is_live() {
+            rows_now::elements(desk, self, &series, elements);
+            return Ok(());
+        }
         if self.is_as_saved(&series) {
             let told = ToldDays::load(desk, snapshot, &series, range.days(), axes).await?;
             self.as_saved(&series, told, elements);
             return Ok(());
         }
-        let zone = reading.zone.as_ref().unwrap_or(&self.zone);
-        let targets = range.targets(reading.shape, zone);
         if reading.text.normalized {
             let rule = "is a form of slots as saved; leave `period` out";
             return Err(Refusal::field("normalized", rule));
         }
-        let whole = match (targets.first(), targets.last()) {
-            (Some(first), Some(last)) => Range { from: first.from, to: last.to, ..*range },
-            _ => Range { to: range.from, ..*range },
-        };
+        let targets = self.targets();
+        let whole = self.whole(&targets);
         let mut told = ToldDays::load(desk, snapshot, &series, whole.days(), axes).await?;
         let least = reading.completeness.unwrap_or(1.0);
         let slots = resampled::of_unit(&mut told, &targets, axes, &reading.text, least);
@@ -201,9 +195,32 @@ impl UnitRead<'_> {
         Ok(())
     }
 
-    /// Whether it reads the sum of a company's or group's plants.
-    fn is_total(&self, wanted: &Wanted) -> bool {
-        wanted.unit.unit_type != UnitType::PowerPlant && !self.reading.own
+    /// The slots of the answer; none where they are those that were saved.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        let zone = self.reading.zone.as_ref().unwrap_or(&self.zone);
+        self.range.targets(self.reading.shape, zone)
+    }
+
+    /// The range that its slots cover together.
+    pub(crate) fn whole(&self, targets: &[Target]) -> Range {
+        match (targets.first(), targets.last()) {
+            (Some(first), Some(last)) => Range { from: first.from, to: last.to, ..self.range },
+            _ if self.reading.shape == Shape::AsSaved => self.range,
+            _ => Range { to: self.range.from, ..self.range },
+        }
+    }
+
+    /// The sum it reads, where that is what a company or group is asked for.
+    pub(crate) fn total_of(&self, wanted: &Wanted) -> Option<WantedTotal> {
+        let number = wanted.unit.unit_no;
+        let total = match wanted.unit.unit_type {
+            _ if self.reading.own => return None,
+            UnitType::PowerPlant => return None,
+            UnitType::Company => Total::Company(number),
+            UnitType::Group => Total::Group(number),
+        };
+        let (kind, provider) = (wanted.kind, wanted.provider.clone());
+        Some(WantedTotal { total, kind, provider, unit: Some(wanted.unit) })
     }
 
     /// Whether the slots of the answer are those that were saved: where no period is asked for, or the

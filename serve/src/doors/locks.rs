@@ -12,7 +12,6 @@ use smartpulse_operators::unit::Lock;
 
 use super::answer::Answer;
 use super::body::Posted;
-use super::clock_text::zone_of;
 use super::desk::Desk;
 use super::exchange::Call;
 use super::path::IdPath;
@@ -21,6 +20,7 @@ use super::statement::Statement;
 use super::units;
 use super::words::Words;
 use crate::command::Done;
+use crate::window::zone_of;
 
 /// `GET ?unitType=&unitNo=`: all locks ever set, or those of a unit.
 pub(crate) async fn list(

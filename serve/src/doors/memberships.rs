@@ -14,7 +14,6 @@ use smartpulse_operators::unit::{Membership, Unit, UnitType};
 use super::answer::Answer;
 use super::axes::{Axes, Reference};
 use super::body::Posted;
-use super::clock_text::zone_of;
 use super::desk::Desk;
 use super::exchange::Call;
 use super::refusal::Refusal;
@@ -23,6 +22,7 @@ use super::statement::Statement;
 use super::units;
 use super::words::Words;
 use crate::snapshot::Snapshot;
+use crate::window::zone_of;
 
 const KEY_FIELDS: [&str; 5] = ["parentType", "parentNo", "childType", "childNo", "validFrom"];
 const FIELDS: [&str; 6] =

@@ -1,5 +1,6 @@
 //! Figures of the doors and the engine in Prometheus' text form.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,17 +11,27 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::snapshot::Snapshot;
+use super::desk::Desk;
 
 /// Upper bounds of the latency histogram in seconds: a hit takes microseconds, a save a disk's sync.
 const BUCKETS: [f64; 12] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+/// Upper bounds of the age histogram in seconds: how long encoded answers go on being of use.
+const AGES: [f64; 7] = [0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0];
 
 /// The figures.
 pub(crate) struct Meters {
     registry: Registry,
     requests: Family<Answered, Counter>,
     blocks: Counter,
+    encoded_hits: Counter,
+    encoded_misses: Counter,
+    encoded_ages: Histogram,
+    encoded_bytes: Gauge,
+    retained: Family<Held, Gauge>,
+    streams: Family<Streaming, Gauge>,
+    stream_bytes: Gauge,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
     epoch: Gauge,
     clock: Gauge,
@@ -38,6 +49,16 @@ struct Answered {
     method: String,
     route: String,
     status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Held {
+    what: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Streaming {
+    what: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -62,6 +83,13 @@ impl Default for Meters {
             registry: Registry::with_prefix("smartpulse"),
             requests: Family::default(),
             blocks: Counter::default(),
+            encoded_hits: Counter::default(),
+            encoded_misses: Counter::default(),
+            encoded_ages: Histogram::new(AGES),
+            encoded_bytes: Gauge::default(),
+            retained: Family::default(),
+            streams: Family::default(),
+            stream_bytes: Gauge::default(),
             seconds: Family::new_with_constructor(histogram),
             epoch: Gauge::default(),
             clock: Gauge::default(),
@@ -79,6 +107,29 @@ impl Default for Meters {
             "blocks_visited",
             "Blocks that reads looked at: days of series, and days of totals",
             meters.blocks.clone(),
+        );
+        registry.register(
+            "encoded_hits",
+            "Reads given from encoded answers",
+            meters.encoded_hits.clone(),
+        );
+        registry.register(
+            "encoded_misses",
+            "Reads whose answer was made",
+            meters.encoded_misses.clone(),
+        );
+        registry.register(
+            "encoded_age_seconds",
+            "Age of an encoded answer when it was given",
+            meters.encoded_ages.clone(),
+        );
+        registry.register("encoded_bytes", "Encoded answers held", meters.encoded_bytes.clone());
+        registry.register("retained", "Past epochs held", meters.retained.clone());
+        registry.register("streams", "Streams, and what became of them", meters.streams.clone());
+        registry.register(
+            "stream_queued_bytes",
+            "Encoded deltas that wait for followers",
+            meters.stream_bytes.clone(),
         );
         registry.register("http_seconds", "Time to the answer", meters.seconds.clone());
         registry.register("epoch", "Newest closed epoch", meters.epoch.clone());
@@ -104,6 +155,17 @@ impl Meters {
         self.blocks.inc();
     }
 
+    /// An encoded answer of that age was given.
+    pub(crate) fn gave_encoded(&self, age: Duration) {
+        self.encoded_hits.inc();
+        self.encoded_ages.observe(age.as_secs_f64());
+    }
+
+    /// An answer was made and encoded.
+    pub(crate) fn made_encoded(&self) {
+        self.encoded_misses.inc();
+    }
+
     /// Counts an answered request.
     pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
         let route = route.to_owned();
@@ -112,8 +174,38 @@ impl Meters {
         self.seconds.get_or_create(&Route { route }).observe(took.as_secs_f64());
     }
 
-    /// All figures as text, the engine's as of `snapshot`.
-    pub(crate) fn text(&self, snapshot: &Snapshot, is_ready: bool) -> String {
+    /// Sets the figures of what is held for readers and followers.
+    fn live(&self, desk: &Desk) {
+        self.encoded_bytes.set(gauge(desk.fragments.bytes()));
+        let (epochs, bytes, oldest) = desk.doors.read_model.retained();
+        let held = [("epochs", epochs as u64), ("bytes", bytes as u64), ("oldest_epoch", oldest.0)];
+        for (what, count) in held {
+            self.retained.get_or_create(&Held { what }).set(gauge(count));
+        }
+        let streams = &desk.doors.streams;
+        let (cohorts, queued) = streams.sizes();
+        self.stream_bytes.set(gauge(queued));
+        let counts = &streams.counts;
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let streaming = [
+            ("open", count(&counts.open)),
+            ("cohorts", cohorts as u64),
+            ("deltas_encoded", count(&counts.encoded)),
+            ("deltas_folded", count(&counts.folded)),
+            ("left_behind", count(&counts.left_behind)),
+            ("resyncs", count(&counts.resyncs)),
+            ("dispatched_epoch", streams.dispatched().0),
+        ];
+        for (what, count) in streaming {
+            self.streams.get_or_create(&Streaming { what }).set(gauge(count));
+        }
+    }
+
+    /// All figures as text, the engine's as of the newest snapshot.
+    pub(crate) fn text(&self, desk: &Desk) -> String {
+        let snapshot = desk.doors.read_model.snapshot();
+        let is_ready = desk.ready().is_ok();
+        self.live(desk);
         let figures = &snapshot.figures;
         self.epoch.set(gauge(snapshot.epoch.0));
         self.clock.set(snapshot.clock.0.div_euclid(1_000_000));

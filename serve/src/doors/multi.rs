@@ -9,11 +9,11 @@ use smartpulse_operators::series::Kind;
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::{Unit, UnitType};
 
-use super::answer::{Answer, Version};
+use super::answer::{Answer, Level};
 use super::axes::Axes;
 use super::body::Posted;
-use super::clock_text::zone_of;
 use super::desk::Desk;
+use super::encoded;
 use super::exchange::Call;
 use super::latest::{UnitRead, Wanted, When, known};
 use super::path;
@@ -22,6 +22,7 @@ use super::refusal::Refusal;
 use super::save_body::unreadable;
 use super::words::{Words, plain};
 use crate::snapshot::Snapshot;
+use crate::window::zone_of;
 
 /// The fields of the body, without case and joints.
 const FIELDS: [&str; 4] = ["providerkey", "unittype", "unitids", "query"];
@@ -54,6 +55,8 @@ pub(crate) async fn latest(
     };
     refuse_days_of_several_zones(&snapshot, &reading, &units)?;
     let mut elements = Vec::new();
+    // Encoded only where every part of it was.
+    let mut level = Level::Encoded;
     let mut known_at: Option<Option<Instant>> = None;
     let mut slots = 0;
     for unit in units {
@@ -70,14 +73,21 @@ pub(crate) async fn latest(
         desk.refuse_beyond_bound(slots)?;
         let read = UnitRead { snapshot: &snapshot, reading: &reading, range, axes, zone };
         let wanted = Wanted { kind: Kind::Forecast, unit, provider: provider.clone() };
-        read.elements(&desk, &wanted, &mut elements).await?;
+        if !axes.is_live() {
+            level = Level::Database;
+            read.elements(&desk, &wanted, &mut elements).await?;
+            continue;
+        }
+        let found = encoded::of_unit(&desk, &wanted, &read).await?;
+        if found.level == Level::Snapshot {
+            level = Level::Snapshot;
+        }
+        // A unit of which nothing was ever said has no element.
+        let text = Some(found.fragment.elements()).filter(|text| !text.is_empty());
+        elements.extend(text.map(str::to_owned));
     }
-    let text = format!("[{}]", elements.join(","));
-    let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
-    let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
-    let known_at = known_at.flatten();
-    let is_history = known_at.is_some() || !matches!(when, When::Now);
-    Ok(answer.with_known_at(known_at).out_of_history(is_history))
+    let answer = Answer::told(&call.conditions, snapshot.epoch, &elements);
+    Ok(answer.with_known_at(known_at.flatten()).of_level(level))
 }
 
 /// Days and months are civil: of units in several zones they are counted in none of them unasked.

@@ -8,9 +8,7 @@ use super::clock_text::ClockText;
 use super::curve_text::CurveText;
 use super::refusal::Refusal;
 use super::words::Words;
-
-/// Civil days a read without a range answers: today and tomorrow.
-const DEFAULT_DAYS: i32 = 2;
+use crate::window::{Window, days};
 
 /// The words that every read knows.
 pub(crate) const READ_WORDS: [&str; 12] = [
@@ -29,7 +27,7 @@ pub(crate) const READ_WORDS: [&str; 12] = [
 ];
 
 /// The slots of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Shape {
     /// Those that were saved, one element a period.
     AsSaved,
@@ -92,21 +90,12 @@ impl Reading {
 
     /// The range asked for; where an end is missing, the one that makes it two civil days of `zone`.
     pub(crate) fn range(words: &Words, zone: &Zone, clock: Instant) -> Result<Range, Refusal> {
-        let (from, to) = (words.time("from", zone)?, words.time("to", zone)?);
-        let follows_clock = from.is_none() && to.is_none();
-        let (from, to) = match (from, to) {
-            (Some(from), Some(to)) => (from, to),
-            (Some(from), None) => (from, zone.civil_days(from, DEFAULT_DAYS).1),
-            (None, Some(to)) => {
-                let last_day = zone.civil_days(Instant(to.0.saturating_sub(1)), 1).0;
-                (zone.civil_days(Instant(last_day.0.saturating_sub(1)), 1).0, to)
-            }
-            (None, None) => zone.civil_days(clock, DEFAULT_DAYS),
-        };
+        let window = Window { from: words.time("from", zone)?, to: words.time("to", zone)? };
+        let (from, to) = window.range(zone, clock);
         if from > to {
             return Err(Refusal::field("from", "must not be after `to`"));
         }
-        Ok(Range { from, to, follows_clock })
+        Ok(Range { from, to, follows_clock: window.follows_clock() })
     }
 }
 
@@ -159,11 +148,6 @@ impl Target {
     pub(crate) fn days(&self) -> impl Iterator<Item = Day> + use<> {
         days(self.from, self.to)
     }
-}
-
-fn days(from: Instant, to: Instant) -> impl Iterator<Item = Day> + use<> {
-    let last = Instant(to.0.saturating_sub(1)).day().0;
-    (from.day().0..=last).map(Day)
 }
 
 fn zone(name: &str) -> Result<Zone, Refusal> {

@@ -64,6 +64,11 @@ pub(crate) enum Refusal {
         "the read covers {given} units × slots; the bound read_bound is {bound}: `smartpulse export` reads any range"
     )]
     ReadTooLarge { given: u64, bound: u64 },
+    /// A stream of more rows than one may begin with.
+    #[error(
+        "the stream begins with {given} rows; the bound stream_rows is {bound}: narrow it by its selectors"
+    )]
+    StreamTooLarge { given: u64, bound: u64 },
     /// Try again later.
     #[error("{message}")]
     Busy { code: &'static str, message: String },
@@ -128,9 +133,9 @@ impl Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
             Refusal::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Refusal::LocalTime { .. } | Refusal::ReadTooLarge { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Refusal::LocalTime { .. }
+            | Refusal::ReadTooLarge { .. }
+            | Refusal::StreamTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Refusal::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -156,6 +161,7 @@ impl Refusal {
             Refusal::LocalTime { .. } => "NONEXISTENT_LOCAL_TIME",
             Refusal::EpochNotRetained(_) => "EPOCH_NOT_RETAINED",
             Refusal::ReadTooLarge { .. } => "READ_TOO_LARGE",
+            Refusal::StreamTooLarge { .. } => "STREAM_TOO_LARGE",
             Refusal::Busy { code, .. } => code,
         }
     }
@@ -196,6 +202,10 @@ impl Refusal {
             }
             Refusal::ReadTooLarge { bound, .. } => {
                 additional.insert("bound".to_owned(), json!("read_bound"));
+                additional.insert("limit".to_owned(), json!(bound));
+            }
+            Refusal::StreamTooLarge { bound, .. } => {
+                additional.insert("bound".to_owned(), json!("stream_rows"));
                 additional.insert("limit".to_owned(), json!(bound));
             }
             Refusal::BodyTooLarge { bound } | Refusal::TooManyValues { bound, .. } => {

@@ -1,55 +1,50 @@
-//! The rows of live series as saved: the read that desks repeat all day. Its tag follows from the rows
-//! alone, so that a caller who has them hears so before a byte is written.
+//! The rows of live series as saved: the read that desks repeat all day.
 
 use std::sync::Arc;
 
 use smartpulse_operators::series::{Series, SeriesId};
 use smartpulse_operators::time::{Instant, Period};
 
-use super::answer::{Answer, Version};
 use super::curve_text::Row;
 use super::desk::Desk;
-use super::exchange::Call;
-use super::latest::{UnitRead, Wanted};
-use super::reading::{Range, Reading};
+use super::latest::UnitRead;
+use super::reading::Range;
 use crate::snapshot::Snapshot;
 
 /// How old a change must be before its second is named in `Last-Modified`: then no later change can fall
 /// into the same second.
 const SETTLED_MICROS: i64 = 2_000_000;
 
-/// The answer of a unit's `series`, the newest statement on which was recorded at `stated`.
-pub(crate) fn answer(
+/// Appends the elements of `series`, one each.
+pub(crate) fn elements(
     desk: &Desk,
-    call: &Call,
-    wanted: &Wanted,
+    read: &UnitRead<'_>,
+    series: &[(SeriesId, Arc<Series>)],
+    elements: &mut Vec<String>,
+) {
+    for (id, stored) in series {
+        let rows = rows(desk, read.snapshot, *id, stored.period, &read.range);
+        let mut text = String::new();
+        read.reading.text.write(stored, &rows, &mut text);
+        elements.push(text);
+    }
+}
+
+/// When the answer of `series` last changed, once that is long enough ago; `stated` is when the newest
+/// statement on the unit was recorded.
+pub(crate) fn modified(
+    desk: &Desk,
     read: &UnitRead<'_>,
     series: &[(SeriesId, Arc<Series>)],
     stated: Instant,
-) -> Answer {
-    let UnitRead { snapshot, reading, range, .. } = read;
-    let rows_of =
-        |(id, stored): &(SeriesId, Arc<Series>)| rows(desk, snapshot, *id, stored.period, range);
-    let curves: Vec<Vec<Row>> = series.iter().map(rows_of).collect();
+) -> Option<Instant> {
+    let UnitRead { snapshot, range, .. } = read;
     let changed = series.iter().filter_map(|(id, _)| last_change(snapshot, *id, range)).max();
     let moved = range.follows_clock.then_some(range.from);
     let changed = changed.map(|changed| changed.max(stated).max(moved.unwrap_or(changed)));
-    let settled = |changed: &Instant| {
-        let live = desk.doors.rules.live_clock;
-        let clock = if live { snapshot.clock.max(desk.now()) } else { snapshot.clock };
-        changed.0.saturating_add(SETTLED_MICROS) <= clock.0
-    };
-    let tag = tag(desk, wanted, reading, range, series, &curves);
-    let version = Version { tag, modified: changed.filter(settled) };
-    Answer::versioned(&call.conditions, snapshot.epoch, version, || {
-        let mut data = "[".to_owned();
-        for (index, ((_, stored), rows)) in series.iter().zip(&curves).enumerate() {
-            data.push_str(if index == 0 { "" } else { "," });
-            reading.text.write(stored, rows, &mut data);
-        }
-        data.push(']');
-        data
-    })
+    let live = desk.doors.rules.live_clock;
+    let clock = if live { snapshot.clock.max(desk.now()) } else { snapshot.clock };
+    changed.filter(|changed| changed.0.saturating_add(SETTLED_MICROS) <= clock.0)
 }
 
 /// The slots of a series that start in the range and have a value.
@@ -73,33 +68,4 @@ fn rows(desk: &Desk, snapshot: &Snapshot, id: SeriesId, period: Period, range: &
 /// When the element of a series last changed: one of its days, or that it is there at all.
 fn last_change(snapshot: &Snapshot, id: SeriesId, range: &Range) -> Option<Instant> {
     range.days().filter_map(|day| snapshot.changed(id, day)).chain(snapshot.named(id)).max()
-}
-
-/// What the bytes of the answer follow from: the shape of the request and the rows with their batches.
-fn tag(
-    desk: &Desk,
-    wanted: &Wanted,
-    reading: &Reading,
-    range: &Range,
-    series: &[(SeriesId, Arc<Series>)],
-    curves: &[Vec<Row>],
-) -> blake3::Hash {
-    let mut hash = blake3::Hasher::new();
-    hash.update(desk.doors.read_model.incarnation.as_bytes());
-    // Lengths before texts, so that no two requests read alike.
-    let shape = (wanted.kind.word(), wanted.unit, &wanted.provider, range.from, range.to);
-    hash.update(format!("{shape:?}{:?}", reading.text).as_bytes());
-    let mut bytes = Vec::new();
-    for ((_, stored), rows) in series.iter().zip(curves) {
-        bytes.clear();
-        bytes.extend_from_slice(&stored.period.minutes().to_le_bytes());
-        bytes.extend_from_slice(&(rows.len() as u64).to_le_bytes());
-        for row in rows {
-            for number in [row.start.0, row.value, row.shown.sequence.0 as i64] {
-                bytes.extend_from_slice(&number.to_le_bytes());
-            }
-        }
-        hash.update(&bytes);
-    }
-    hash.finalize()
 }

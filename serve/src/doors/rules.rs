@@ -22,6 +22,8 @@ pub struct DoorRules {
     pub body_wait: Duration,
     /// Units × slots one read may cover: a leap year of minutes of one unit, some 60 MB of text.
     pub read_bound: u64,
+    /// Bytes of encoded answers that are kept: some 2,000 days of quarter hours.
+    pub encoded_bytes: u64,
     /// How long `min_epoch` waits; an epoch closes every few milliseconds, so longer means trouble.
     pub min_epoch_wait: Duration,
     /// How long a change waits for its answer; longer means the engine hangs, and the caller should know.
@@ -32,6 +34,10 @@ pub struct DoorRules {
     pub token: Option<String>,
     /// Roles of the identity `token`.
     pub token_roles: Vec<String>,
+    /// Streams that may be open at once: each costs a connection and a place.
+    pub streams: usize,
+    /// Rows a stream may begin with: some 600 MB of text, told piece by piece.
+    pub stream_rows: u64,
     /// Whether the engine's clock follows the wall clock. Where it does not (a replay), a change may carry
     /// an instant long past, so `Last-Modified` must wait for the engine's clock itself.
     pub live_clock: bool,
@@ -52,11 +58,14 @@ impl Default for DoorRules {
             body_bytes: 16 << 20,
             body_wait: Duration::from_secs(30),
             read_bound: 366 * 1_440,
+            encoded_bytes: 32 << 20,
             min_epoch_wait: Duration::from_secs(5),
             reply_wait: Duration::from_secs(60),
             local_roles: Vec::new(),
             token: None,
             token_roles: Vec::new(),
+            streams: 11_000,
+            stream_rows: 2_000_000,
             live_clock: true,
         }
     }

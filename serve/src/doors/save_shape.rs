@@ -13,10 +13,11 @@ use smartpulse_operators::series::{Kind, Provider};
 use smartpulse_operators::time::{Instant, Period, Zone};
 use smartpulse_operators::unit::{Unit, UnitType};
 
-use super::clock_text::{read_time, zone_of};
+use super::clock_text::read_time;
 use super::refusal::{FieldFault, Refusal};
 use super::rules::DoorRules;
 use super::save_body::{EntryBody, PredictionBody, SaveBody};
+use crate::window::zone_of;
 
 /// Deliveries and issue times lie in `[1900, 2200)`: elsewhere a year was mistyped. In microseconds.
 const EARLIEST: Instant = Instant(-2_208_988_800_000_000);

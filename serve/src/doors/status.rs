@@ -68,8 +68,7 @@ pub(crate) async fn release_clock(
 
 /// `GET /metrics`
 pub(crate) async fn metrics(State(desk): State<Arc<Desk>>) -> Answer {
-    let is_ready = desk.ready().is_ok();
-    let text = desk.meters.text(&desk.doors.read_model.snapshot(), is_ready);
+    let text = desk.meters.text(&desk);
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Answer::page(StatusCode::OK, content_type, text)
 }

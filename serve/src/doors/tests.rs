@@ -9,6 +9,7 @@ mod reading;
 mod rulings;
 mod saving;
 mod statements;
+mod streams;
 mod times;
 
 use axum::body::Body;

@@ -19,9 +19,10 @@ use smartpulse_operators::totals::TotalKey;
 use smartpulse_operators::totals::sums::{DaySums, TotalDay};
 use smartpulse_operators::unit::Unit;
 
-use super::answer::{Answer, Version};
+use super::answer::{Answer, Level};
 use super::axes::{Axes, Reference};
 use super::desk::Desk;
+use super::encoded::{self, Found};
 use super::exchange::Call;
 use super::latest::{UnitRead, When};
 use super::path::TotalPath;
@@ -61,21 +62,25 @@ pub(crate) async fn show(
     };
     let axes = Axes::read(when.reference(&words, &zone)?, &words, &zone, snapshot.clock)?;
     let read = UnitRead { snapshot: &snapshot, reading: &reading, range, axes, zone };
-    let wanted = WantedTotal { total: &total, kind, provider, whose: Whose::Total(&total) };
+    let wanted = WantedTotal { total, kind, provider, unit: None };
+    let epoch = snapshot.epoch;
+    if axes.is_live() {
+        let Found { fragment, level } = encoded::of_total(&desk, &wanted, &read).await?;
+        return Ok(Answer::encoded(&call.conditions, epoch, fragment, None).of_level(level));
+    }
     let mut found = Vec::new();
     elements(&desk, &wanted, &read, &mut found).await?;
-    let text = format!("[{}]", found.join(","));
-    let version = Version { tag: blake3::hash(text.as_bytes()), modified: None };
-    let answer = Answer::versioned(&call.conditions, snapshot.epoch, version, || text);
-    Ok(answer.with_known_at(axes.known_at).out_of_history(!axes.is_live()))
+    let answer = Answer::told(&call.conditions, epoch, &found);
+    Ok(answer.with_known_at(axes.known_at).of_level(Level::Database))
 }
 
 /// Whose sum is wanted.
-pub(crate) struct WantedTotal<'w> {
-    pub(crate) total: &'w Total,
+pub(crate) struct WantedTotal {
+    pub(crate) total: Total,
     pub(crate) kind: Kind,
     pub(crate) provider: Provider,
-    pub(crate) whose: Whose<'w>,
+    /// The company or group as which it is shown.
+    pub(crate) unit: Option<Unit>,
 }
 
 /// The sums a read needs: by the reference at which they are taken, and by day.
@@ -84,13 +89,12 @@ type Sums = BTreeMap<(Option<Instant>, Day), TotalDay>;
 /// Appends the elements of a total: one, or one a grid where no period is asked for.
 pub(crate) async fn elements(
     desk: &Desk,
-    wanted: &WantedTotal<'_>,
+    wanted: &WantedTotal,
     read: &UnitRead<'_>,
     elements: &mut Vec<String>,
 ) -> Result<(), Refusal> {
-    let UnitRead { snapshot, reading, range, axes, zone } = read;
-    let known = snapshot.totals().any(|known| known == wanted.total);
-    if !known && matches!(wanted.whose, Whose::Total(_)) {
+    let UnitRead { snapshot, reading, range, axes, .. } = read;
+    if !snapshot.knows(&wanted.total) && wanted.unit.is_none() {
         return Err(Refusal::NotFound(format!("nobody belongs to {}", wanted.total)));
     }
     let is_offset = matches!(axes.reference, Reference::MinutesBefore(_));
@@ -99,11 +103,8 @@ pub(crate) async fn elements(
     }
     // The grid of a total is known only when it is read: an hour stands for it.
     desk.refuse_beyond_bound(range.asked_slots(reading.shape).max(range.slots(60)))?;
-    let targets = range.targets(reading.shape, reading.zone.as_ref().unwrap_or(zone));
-    let whole = match (targets.first(), targets.last()) {
-        (Some(first), Some(last)) => Range { from: first.from, to: last.to, ..*range },
-        _ => *range,
-    };
+    let targets = read.targets();
+    let whole = read.whole(&targets);
     let sums = if axes.is_live() {
         live(desk, wanted, read, whole)
     } else {
@@ -138,14 +139,15 @@ pub(crate) async fn elements(
     for (grid, slots) in slots.iter().filter(|(_, slots)| !slots.is_empty()) {
         let named = Named::of(reading.shape, *grid);
         let mut text = String::new();
-        resampled::write(&reading.text, wanted.whose, &wanted.provider, named, slots, &mut text);
+        let whose = wanted.unit.map_or(Whose::Total(&wanted.total), Whose::Unit);
+        resampled::write(&reading.text, whose, &wanted.provider, named, slots, &mut text);
         elements.push(text);
     }
     Ok(())
 }
 
 /// What is maintained: a look at one block a day, however many plants there are.
-fn live(desk: &Desk, wanted: &WantedTotal<'_>, read: &UnitRead<'_>, range: Range) -> Sums {
+fn live(desk: &Desk, wanted: &WantedTotal, read: &UnitRead<'_>, range: Range) -> Sums {
     let mut sums = Sums::new();
     for day in range.days() {
         let (total, provider) = (wanted.total.clone(), wanted.provider.clone());
@@ -161,13 +163,13 @@ fn live(desk: &Desk, wanted: &WantedTotal<'_>, read: &UnitRead<'_>, range: Range
 /// Sums of what history tells of every plant that belonged, as known then.
 async fn as_told(
     desk: &Desk,
-    wanted: &WantedTotal<'_>,
+    wanted: &WantedTotal,
     read: &UnitRead<'_>,
     range: Range,
     targets: &[Target],
 ) -> Result<Sums, Refusal> {
     let UnitRead { snapshot, axes, .. } = read;
-    let plants = belonging(read, wanted.total).await?;
+    let plants = belonging(read, &wanted.total).await?;
     // One reference for everything, or one a slot.
     let asked: Vec<(Option<Instant>, Instant, Day)> = match axes.reference {
         Reference::MinutesBefore(_) => {

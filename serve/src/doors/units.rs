@@ -101,13 +101,14 @@ pub(crate) fn require(snapshot: &Snapshot, unit: Unit) -> Result<(), Refusal> {
     snapshot.reference.newest_unit(unit).map(|_| ()).ok_or_else(|| unknown(unit))
 }
 
-fn current(snapshot: &Snapshot, unit: Unit) -> Option<&UnitVersion> {
+/// The version that holds now, else the newest.
+pub(crate) fn current(snapshot: &Snapshot, unit: Unit) -> Option<&UnitVersion> {
     let reference = &snapshot.reference;
     reference.unit_at(unit, snapshot.clock).or_else(|| reference.newest_unit(unit))
 }
 
 /// A version as the doors show it; what is absent is left out.
-fn element(version: &UnitVersion) -> Map<String, Value> {
+pub(crate) fn element(version: &UnitVersion) -> Map<String, Value> {
     let mut element = Map::new();
     let mut put = |key: &str, value: Value| {
         if !value.is_null() {

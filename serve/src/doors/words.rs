@@ -17,16 +17,26 @@ pub(crate) struct Words {
 }
 
 impl Words {
-    /// The words of `uri`, all of them among `known`.
+    /// The words of `uri`, all of them among `known`, each once.
     pub(crate) fn read(uri: &Uri, known: &[&'static str]) -> Result<Words, Refusal> {
+        Words::read_lists(uri, known, &[])
+    }
+
+    /// The same where those of `lists` may repeat.
+    pub(crate) fn read_lists(
+        uri: &Uri,
+        known: &[&'static str],
+        lists: &[&'static str],
+    ) -> Result<Words, Refusal> {
         let pairs = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|error| Refusal::field("query", error.body_text()))?;
         let mut given: Vec<(&'static str, String)> = Vec::new();
         for (name, value) in pairs.0 {
-            let Some(word) = known.iter().find(|word| plain(word) == plain(&name)) else {
+            let mut words = known.iter().chain(lists);
+            let Some(word) = words.find(|word| plain(word) == plain(&name)) else {
                 return Err(Refusal::field(name, "is no query word of this door"));
             };
-            if given.iter().any(|(before, _)| before == word) {
+            if !lists.contains(word) && given.iter().any(|(before, _)| before == word) {
                 return Err(Refusal::field(*word, "is given twice"));
             }
             given.push((word, value));
@@ -73,6 +83,11 @@ impl Words {
     /// The value of a word.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.given.iter().find(|(word, _)| *word == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a word that may repeat.
+    pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.given.iter().filter(move |(word, _)| *word == name).map(|(_, value)| value.as_str())
     }
 
     /// All words with their values.

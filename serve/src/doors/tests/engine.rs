@@ -16,17 +16,20 @@ use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Provider, Series, SeriesId};
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::Lock;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::super::{DoorRules, Doors, router};
 use super::rulings::{judge, packed, summary};
+use crate::causes::Cause;
 use crate::clock_hold::ClockHold;
 use crate::command::{
     BatchSummary, Command, Done, Idempotency, Lookup, Refusal, Reply, Saved, SlotDecision, Told,
 };
 use crate::read_model::{Closed, Figures, ReadModel};
+use crate::ring::RingBounds;
+use crate::stream::Streams;
 
 /// A Sunday morning in 2026.
 pub(super) const MORNING: &str = "2026-03-01T09:00:00Z";
@@ -57,6 +60,8 @@ pub(super) struct Stage {
     /// What the engine was asked.
     pub(super) asked: Arc<Mutex<Vec<Asked>>>,
     tasks: JoinSet<()>,
+    /// Closes the doors.
+    pub(super) closing: watch::Sender<bool>,
 }
 
 impl Stage {
@@ -67,7 +72,7 @@ impl Stage {
 
     pub(super) async fn with(rules: DoorRules) -> Stage {
         set_clock(MORNING);
-        let read_model = Arc::new(ReadModel::new(Uuid::nil(), "starting"));
+        let read_model = Arc::new(ReadModel::new(Uuid::nil(), "starting", RingBounds::default()));
         read_model.set_ready(Ok(()));
         let (commands, mut queue) = mpsc::channel::<Command>(64);
         let (lookups, mut questions) = mpsc::channel::<Lookup>(64);
@@ -91,15 +96,20 @@ impl Stage {
             }
         });
         let hold = ClockHold::default();
+        let streams = Streams::new(Arc::clone(&read_model));
+        let closing = watch::Sender::new(false);
         let doors = Doors {
             read_model: Arc::clone(&read_model),
             commands,
             lookups,
             hold: hold.clone(),
             rules,
+            streams: Arc::clone(&streams),
+            closing: closing.subscribe(),
             now,
         };
-        let stage = Stage { router: router(doors), read_model, hold, asked, tasks };
+        tasks.spawn(async move { streams.dispatch().await });
+        let stage = Stage { router: router(doors), read_model, hold, asked, tasks, closing };
         stage.populate().await;
         stage
     }
@@ -115,6 +125,11 @@ impl Stage {
             assert_eq!(self.write("PUT", &path, body).await.status, 200, "{unit}");
         }
         self.asked.lock().unwrap().clear();
+    }
+
+    /// The newest epoch.
+    pub(super) fn epoch(&self) -> u64 {
+        self.read_model.snapshot().epoch.0
     }
 
     /// Stops the engine: its queues have no reader any more.
@@ -162,7 +177,13 @@ impl Engine {
         self.clock = now().max(Instant(self.clock.0.saturating_add(1)));
         let known = self.catalog.all().len();
         let mut touched = Vec::new();
+        let stated = Cause::of_statement(&change).into_iter().collect();
+        let batch = match &change {
+            Change::Save(save) => Some(Cause::Batch(save.batch.id)),
+            _ => None,
+        };
         let done = self.decide(change, &mut touched);
+        let causes = touched.iter().filter_map(|day| Some((*day, batch.clone()?))).collect();
         let blocks = touched.into_iter().map(|day| (day, Arc::new(packed(&self.days[&day]))));
         let new_series = self.catalog.all().iter().cloned().zip(0..).skip(known);
         self.read_model.publish(Closed {
@@ -170,6 +191,8 @@ impl Engine {
             clock: self.clock,
             blocks: blocks.collect(),
             new_series: new_series.map(|(series, id)| (SeriesId(id), series)).collect(),
+            causes,
+            stated,
             totals: Vec::new(),
             withdrawn: Vec::new(),
             reference: Some(Arc::new(self.reference.clone())),

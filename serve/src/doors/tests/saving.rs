@@ -10,9 +10,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use smartpulse_operators::change::Change;
 use smartpulse_operators::time::Instant;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock_hold::ClockHold;
+use crate::stream::Streams;
 
 use super::super::{DoorRules, Doors, router};
 use super::engine::{Stage, now};
@@ -234,8 +235,16 @@ async fn a_full_queue_and_a_late_answer_are_503() {
     let (lookups, _) = mpsc::channel(1);
     let rules = DoorRules { reply_wait: Duration::from_millis(50), ..DoorRules::default() };
     let read_model = Arc::clone(&stage.read_model);
-    stage.router =
-        router(Doors { read_model, commands, lookups, hold: ClockHold::default(), rules, now });
+    stage.router = router(Doors {
+        streams: Streams::new(Arc::clone(&read_model)),
+        closing: watch::Sender::new(false).subscribe(),
+        read_model,
+        commands,
+        lookups,
+        hold: ClockHold::default(),
+        rules,
+        now,
+    });
     let body = || hourly(r#"{"ds":"2026-03-02T00:00:00Z","v":1}"#);
     let (late, full) = tokio::join!(stage.save(body()), stage.save(body()));
     assert_eq!(late.code(), (503, "ANSWER_LATE".to_owned()));
