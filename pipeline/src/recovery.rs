@@ -15,11 +15,15 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::engine::{Base, Engine, EngineError};
+use crate::failpoint;
 use crate::folder::{DataFolder, sync_parent};
 use crate::history::tail::Archive;
 use crate::history::{History, HistoryError};
 use crate::journal::{self, Journal, JournalError, Survey, Tail};
-use crate::snapshot::{self, SnapshotError};
+use crate::snapshot::{self, REFILL_EPOCHS, SnapshotError};
+
+/// Journal that a start applies again at most to fill the ring: a second's work.
+const REFILL_BYTES: u64 = 16 << 20;
 
 /// Why a folder cannot be recovered. Nothing in it was changed but a torn tail of the journal, and a damaged
 /// history store was moved aside.
@@ -97,7 +101,7 @@ pub fn recover(
     }
     let (store, applied) = history(&folder.history())?;
     too_short(&survey, "the history store", applied)?;
-    let (base, live) = newest_snapshot(&snapshots, applied)?;
+    let (base, live) = beginning(&snapshots, applied, &survey)?;
     let snapshot_epoch = base.epoch;
     let ticks = journal::read_after(&folder.journal(), folder.incarnation, snapshot_epoch)?;
     if let Some(tail) = survey.torn() {
@@ -197,27 +201,49 @@ fn waiting(read_model: &ReadModel) -> Vec<smartpulse_operators::time::Instant> {
     due
 }
 
-/// The newest readable snapshot that is not later than what the history store holds.
-fn newest_snapshot(
+/// The readable snapshot to go on from, not later than what the history store holds; the folder's beginning
+/// where there is none.
+fn beginning(
     snapshots: &[(Epoch, PathBuf)],
     applied: Epoch,
+    survey: &Survey,
 ) -> Result<(Base, Vec<crate::engine::LiveDay>), RecoveryError> {
-    for (epoch, path) in snapshots {
-        if *epoch > applied {
-            warn!(
-                snapshot = epoch.0,
-                history = applied.0,
-                "the history store lost its tail; going further back"
-            );
-            continue;
-        }
+    let (usable, ahead): (Vec<_>, Vec<_>) =
+        snapshots.iter().partition(|(epoch, _)| *epoch <= applied);
+    for (epoch, _) in ahead {
+        warn!(
+            snapshot = epoch.0,
+            history = applied.0,
+            "the history store lost its tail; going further back"
+        );
+    }
+    let Some(first) = refilling(&usable, survey) else { return Ok((Base::default(), Vec::new())) };
+    let others = usable.iter().filter(|(_, path)| *path != first.1);
+    for (_, path) in std::iter::once(&first).chain(others) {
         match snapshot::read(path) {
             Ok(found) => return Ok(found),
             Err(problem @ SnapshotError::NewerVersion { .. }) => return Err(problem.into()),
-            Err(problem) => warn!(%problem, "an older snapshot is used"),
+            Err(problem) => warn!(%problem, "another snapshot is used"),
         }
     }
     Ok((Base::default(), Vec::new()))
+}
+
+/// The newest snapshot behind which enough epochs lie to fill the ring again, as long as they are soon
+/// applied; none: from the beginning.
+fn refilling<'s>(usable: &[&'s (Epoch, PathBuf)], survey: &Survey) -> Option<&'s (Epoch, PathBuf)> {
+    let bound = failpoint::bytes("SMARTPULSE_TEST_REFILL_BYTES", REFILL_BYTES);
+    let mut best = usable.first()?;
+    for snapshot in usable {
+        if survey.bytes_after(snapshot.0) > bound {
+            return Some(best);
+        }
+        best = snapshot;
+        if best.0.0 + REFILL_EPOCHS <= survey.newest().0 {
+            return Some(best);
+        }
+    }
+    (survey.bytes_after(Epoch(0)) > bound).then_some(best)
 }
 
 fn too_short(survey: &Survey, what: &'static str, found: Epoch) -> Result<(), RecoveryError> {

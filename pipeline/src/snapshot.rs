@@ -27,6 +27,9 @@ use crate::folder::sync_parent;
 const VERSION: u32 = 2;
 /// Snapshots kept: the newest may be ahead of a store that lost its tail.
 const KEPT: usize = 2;
+/// Epochs that a start applies again if it can, so that subscribers and readers of past epochs find theirs;
+/// the newest snapshot that is so old is kept for it.
+pub const REFILL_EPOCHS: u64 = 1_024;
 /// Longest frame; a longer one is damage.
 const MAX_FRAME: u64 = 1 << 30;
 
@@ -113,7 +116,8 @@ fn epoch_of(path: &Path) -> Option<Epoch> {
 /// # Errors
 /// [`SnapshotError::Io`]; an older snapshot stays.
 pub fn write(folder: &Path, base: Base, published: &Snapshot) -> Result<PathBuf, SnapshotError> {
-    let path = folder.join(format!("{:020}.snapshot", base.epoch.0));
+    let newest = base.epoch;
+    let path = folder.join(format!("{:020}.snapshot", newest.0));
     let fresh = folder.join(format!("{:020}.new", base.epoch.0));
     let io = |action| {
         let path = path.clone();
@@ -129,7 +133,13 @@ pub fn write(folder: &Path, base: Base, published: &Snapshot) -> Result<PathBuf,
     fs::rename(&fresh, &path).map_err(io("renaming"))?;
     sync_parent(&path).map_err(io("syncing the folder"))?;
     failpoint::pass(Failpoint::SnapshotRenamed);
-    for (_, old) in list(folder)?.into_iter().skip(KEPT) {
+    let mut is_spare_needed = true;
+    for (epoch, old) in list(folder)?.into_iter().skip(KEPT) {
+        let is_spare = epoch.0 + REFILL_EPOCHS <= newest.0;
+        if is_spare && is_spare_needed {
+            is_spare_needed = false;
+            continue;
+        }
         fs::remove_file(&old).map_err(io("dropping an old one"))?;
     }
     Ok(path)

@@ -28,6 +28,7 @@ mod body;
 mod caller;
 mod clock_text;
 mod coding;
+mod console;
 mod curve_text;
 mod desk;
 mod encoded;
@@ -119,7 +120,9 @@ pub fn router(doors: Doors) -> Router {
         .route("/health/live", get(status::live))
         .route("/health/ready", get(status::ready))
         .route("/metrics", get(status::metrics))
-        .route("/", get(status::page))
+        .route("/", get(console::page))
+        .route("/assets/{*file}", get(console::file))
+        .route("/{file}", get(console::file))
         .fallback(no_such_door)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), exchange::exchange))

@@ -4,6 +4,7 @@
 //! what they do on standard error; standard output belongs to the program they start. `.ci/run` strings
 //! them together.
 
+mod console;
 mod demonstration;
 mod project;
 mod python;

@@ -7,6 +7,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::console;
+
 /// What cargo tells a program about the package it runs. A nested cargo must not see it: build scripts
 /// that watch these variables would run again each time a task and a plain `cargo` take turns.
 const VARIABLES_OF_THIS_PACKAGE: [&str; 5] = [
@@ -55,12 +57,16 @@ pub(crate) fn cargo() -> Result<Command> {
     Ok(cargo)
 }
 
-/// Builds `smartpulse` and returns the path of the program.
+/// Builds `smartpulse`, with the console that lies in `console`, and returns the path of the program.
 ///
 /// The dev build asks for a test as well, and both for the whole workspace: cargo then chooses the features
 /// of every dependency as it does for `cargo test --workspace`, and what one has built serves the other.
-pub(crate) fn build_smartpulse(profile: Profile) -> Result<PathBuf> {
+pub(crate) fn build_smartpulse(profile: Profile, console: Option<&Path>) -> Result<PathBuf> {
     let mut build = cargo()?;
+    match console {
+        Some(folder) => build.env(console::VARIABLE, folder),
+        None => build.env_remove(console::VARIABLE),
+    };
     build.args(["build", "--workspace", "--bin", "smartpulse"]);
     match profile {
         Profile::Dev => build.args(["--test", "style"]),

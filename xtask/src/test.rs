@@ -1,4 +1,5 @@
-//! `cargo xtask test`: the tests of the oracle, then those of the workspace, with what they need.
+//! `cargo xtask test`: the tests of the console, of the oracle, then those of the workspace, with what they
+//! need.
 
 use std::env;
 use std::path::PathBuf;
@@ -6,7 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{project, python};
+use crate::project::Profile;
+use crate::{console, project, python};
 
 const ORACLE: &str = "pipeline/tests/oracle";
 
@@ -14,6 +16,7 @@ const ORACLE: &str = "pipeline/tests/oracle";
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let datasets = datasets()?;
     let python = python::environment()?;
+    let console = console::built()?;
 
     let mut oracle = Command::new(&python);
     oracle.current_dir(project::root()).args(["-m", "unittest", "discover", "-s", ORACLE]);
@@ -21,11 +24,19 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     workspace.args(["test", "--workspace"]).args(arguments);
 
     let mut failed = Vec::new();
+    // First the console, so that cargo's result lines end the output.
+    let program = project::build_smartpulse(Profile::Dev, Some(&console))?;
+    eprintln!("xtask: the console's tests");
+    if let Err(fault) = console::test(&program) {
+        eprintln!("xtask: {fault:#}");
+        failed.push("the console's tests".to_owned());
+    }
     for (name, mut command) in [("the oracle's own tests", oracle), ("cargo test", workspace)] {
         eprintln!("xtask: {name}");
         let status = command
             .env("SMARTPULSE_PYTHON", &python)
             .env("SMARTPULSE_DATASETS", &datasets)
+            .env(console::VARIABLE, &console)
             .status()
             .with_context(|| format!("{name} cannot be started"))?;
         if !status.success() {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use smartpulse_operators::change::{Change, Rules};
 use smartpulse_operators::quantity::Quantity;
-use smartpulse_operators::time::Instant;
 use smartpulse_serve::accept::{self, ConnectionBounds};
 use smartpulse_serve::command::Command;
 use smartpulse_serve::doors::{DoorRules, Doors, router};
@@ -230,6 +229,3 @@ pub(super) fn state(
     })?;
     Ok(answer.blocking_recv()??)
 }
-
-/// Before everything.
-pub(super) const ALWAYS: Instant = Instant::MIN;

@@ -16,6 +16,8 @@ use crate::folder::sync_parent;
 
 const MAGIC: &[u8; 8] = b"SPJRNL01";
 /// Bytes before the first record.
+/// Distance of the marks that a scan leaves: how exactly a start knows what lies behind an epoch.
+const MARK_BYTES: u64 = 1 << 20;
 pub(super) const SEGMENT_HEADER: usize = 8 + 16 + 8 + 4;
 
 /// A tail that was dropped: a record that was being written when the process died.
@@ -34,6 +36,8 @@ pub(super) struct Scan {
     pub(super) newest: Epoch,
     pub(super) good_bytes: u64,
     pub(super) torn: Option<Tail>,
+    /// Epochs and how many bytes of the segment go up to them, about one a [`MARK_BYTES`].
+    pub(super) marks: Vec<(Epoch, u64)>,
 }
 
 /// Segments of a folder by first epoch.
@@ -95,6 +99,7 @@ pub(super) fn scan(
     check_header(path, &bytes, incarnation)?;
     let mut newest = newest;
     let mut offset = SEGMENT_HEADER;
+    let mut marks = vec![(newest, 0)];
     while offset < bytes.len() {
         match record::verify(&bytes[offset..]) {
             Ok((epoch, length)) => {
@@ -112,6 +117,9 @@ pub(super) fn scan(
                 }
                 newest = epoch;
                 offset += length;
+                if marks.last().is_some_and(|(_, mark)| offset as u64 > mark + MARK_BYTES) {
+                    marks.push((newest, offset as u64));
+                }
             }
             Err(problem) => {
                 if !is_last || later_record(&bytes[offset + 1..], newest) {
@@ -120,11 +128,11 @@ pub(super) fn scan(
                 }
                 let bytes = (bytes.len() - offset) as u64;
                 let torn = Tail { offset: offset as u64, bytes, problem };
-                return Ok(Scan { newest, good_bytes: offset as u64, torn: Some(torn) });
+                return Ok(Scan { newest, good_bytes: offset as u64, torn: Some(torn), marks });
             }
         }
     }
-    Ok(Scan { newest, good_bytes: offset as u64, torn: None })
+    Ok(Scan { newest, good_bytes: offset as u64, torn: None, marks })
 }
 
 /// Every tick of a segment; ends quietly at a torn tail, which [`scan`] has judged before.

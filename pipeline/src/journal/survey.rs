@@ -22,6 +22,8 @@ pub struct Survey {
     length: u64,
     earlier_bytes: u64,
     torn: Option<Tail>,
+    /// Epochs and how many bytes of the journal go up to them, ascending.
+    marks: Vec<(Epoch, u64)>,
 }
 
 impl Survey {
@@ -39,9 +41,17 @@ impl Survey {
         }
         let newest = Epoch(segments.first().map_or(0, |(first, _)| first.0.saturating_sub(1)));
         let folder = folder.to_owned();
-        let (length, earlier_bytes, torn) = (0, 0, None);
-        let mut survey =
-            Survey { folder, incarnation, segments, unborn, newest, length, earlier_bytes, torn };
+        let mut survey = Survey {
+            folder,
+            incarnation,
+            segments,
+            unborn,
+            newest,
+            length: 0,
+            earlier_bytes: 0,
+            torn: None,
+            marks: Vec::new(),
+        };
         for (index, (first, path)) in survey.segments.iter().enumerate() {
             // A segment begins only when all before it is durable: only the very last can be torn.
             let is_last = index + 1 == survey.segments.len() && survey.unborn.is_none();
@@ -55,6 +65,8 @@ impl Survey {
             survey.earlier_bytes += survey.length;
             let scan = segment::scan(path, incarnation, survey.newest, is_last)?;
             (survey.newest, survey.length, survey.torn) = (scan.newest, scan.good_bytes, scan.torn);
+            let before = survey.earlier_bytes;
+            survey.marks.extend(scan.marks.into_iter().map(|(epoch, at)| (epoch, before + at)));
         }
         Ok(survey)
     }
@@ -63,6 +75,14 @@ impl Survey {
     #[must_use]
     pub fn newest(&self) -> Epoch {
         self.newest
+    }
+
+    /// Bytes of what follows `epoch`, at most.
+    #[must_use]
+    pub fn bytes_after(&self, epoch: Epoch) -> u64 {
+        let known = self.marks.partition_point(|(marked, _)| *marked <= epoch);
+        let before = known.checked_sub(1).map_or(0, |index| self.marks[index].1);
+        self.earlier_bytes + self.length - before
     }
 
     /// What stands behind the newest epoch and cannot be read.
@@ -87,8 +107,17 @@ impl Survey {
     }
 
     pub(super) fn open_with(self, segment_bytes: u64) -> Result<Journal, JournalError> {
-        let Survey { folder, incarnation, segments, unborn, newest, length, earlier_bytes, torn } =
-            self;
+        let Survey {
+            folder,
+            incarnation,
+            segments,
+            unborn,
+            newest,
+            length,
+            earlier_bytes,
+            torn,
+            ..
+        } = self;
         let io = |action| {
             let path = folder.clone();
             move |source| JournalError::Io { path, action, source }

@@ -18,9 +18,11 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_smartpulse");
 const LOOK: Duration = Duration::from_millis(2);
 const LOOKS: u32 = 60_000;
 /// Small sizes, so that segments, snapshots and tables of the history store are begun all the time.
-const SIZES: [(&str, &str); 3] = [
+const SIZES: [(&str, &str); 4] = [
     ("SMARTPULSE_TEST_SEGMENT_BYTES", "2500"),
     ("SMARTPULSE_TEST_SNAPSHOT_BYTES", "3000"),
+    // Starts go on from the newest snapshot.
+    ("SMARTPULSE_TEST_REFILL_BYTES", "0"),
     ("SMARTPULSE_TEST_MEMTABLE_BYTES", "20000"),
 ];
 

@@ -25,7 +25,7 @@ fn a_damaged_snapshot_gives_way_to_an_older_one() {
     for offset in [0, length / 2, length - 1] {
         flip(newest, offset);
         let server = Server::start(&data);
-        assert!(server.words().contains("an older snapshot is used"), "{}", server.words());
+        assert!(server.words().contains("another snapshot is used"), "{}", server.words());
         assert_eq!(server.client().latest(1).len(), 4);
         server.stop().succeeded();
         let checked = run(&data, ["check"]);

@@ -62,6 +62,10 @@ impl Ended {
     }
 }
 
+/// The variable that says how much journal a start applies again to have past epochs at hand. None of it here,
+/// so that what lies in snapshots and store is what is gone on from; who tests the ring takes it away.
+pub(crate) const REFILL: &str = "SMARTPULSE_TEST_REFILL_BYTES";
+
 /// The program, without settings from the environment.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_smartpulse"));
@@ -70,6 +74,7 @@ pub(crate) fn program() -> Command {
             command.env_remove(name);
         }
     }
+    command.env(REFILL, "0");
     command
 }
 

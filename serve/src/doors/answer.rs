@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    LAST_MODIFIED, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, REFERRER_POLICY, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +17,7 @@ use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::time::Instant;
 
 use super::coding::Coding;
+use super::console::File;
 use super::fragments::Fragment;
 use super::refusal::Refusal;
 use crate::command::Reply;
@@ -54,6 +56,8 @@ enum Content {
     Change { message: String, data: String, additional: Map<String, Value> },
     /// Something without an envelope.
     Page { content_type: &'static str, text: String },
+    /// A file of the console.
+    File(File),
     /// The caller has it already.
     Nothing,
 }
@@ -220,6 +224,13 @@ impl Answer {
         }
     }
 
+    /// A file of the console.
+    pub(crate) fn file(file: File) -> Answer {
+        let mut answer = Answer::page(StatusCode::OK, file.content_type, String::new());
+        answer.content = Content::File(file);
+        answer
+    }
+
     /// The same, showing `epoch`.
     pub(crate) fn at(self, epoch: Epoch) -> Answer {
         Answer { epoch: Some(epoch), ..self }
@@ -286,6 +297,10 @@ impl Answer {
                 return (self.status, headers, Written::Coded(body));
             }
             Content::Page { content_type, text } => (content_type, text.into_bytes()),
+            Content::File(file) => {
+                file.write(&mut headers);
+                (file.content_type, file.bytes.to_vec())
+            }
             Content::Read(data) => {
                 (JSON, envelope(self.status, "OK", None, &Map::new(), Some(&data)))
             }
@@ -296,6 +311,18 @@ impl Answer {
         };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         (self.status, headers, Written::Plain(body))
+    }
+}
+
+impl File {
+    /// Headers of a file: one whose name changes with its content is never asked for again.
+    fn write(&self, headers: &mut HeaderMap) {
+        let kept = "public, max-age=31536000, immutable";
+        let cached = if self.is_named_by_content { kept } else { "no-cache" };
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(cached));
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(self.policy));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     }
 }
 

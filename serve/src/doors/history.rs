@@ -28,8 +28,8 @@ use crate::command::Told;
 use crate::snapshot::Snapshot;
 use crate::window::zone_of;
 
-const HISTORY_WORDS: [&str; 8] =
-    ["date", "measure-unit", "zone", "known_at", "at_epoch", "min_epoch", "from", "to"];
+const HISTORY_WORDS: [&str; 9] =
+    ["date", "measure-unit", "zone", "known_at", "at_epoch", "min_epoch", "from", "to", "newest"];
 const EVOLUTION_WORDS: [&str; 7] =
     ["delivery", "date", "measure-unit", "zone", "known_at", "at_epoch", "min_epoch"];
 
@@ -66,9 +66,19 @@ pub(crate) async fn history(
             }
         }
     }
-    let data: Vec<Value> = found.values().map(|element| asked.element(element)).collect();
+    let all = found.len();
+    let shown = found.values().skip(all - newest(&words)?.unwrap_or(all).min(all));
+    let data: Vec<Value> = shown.map(|element| asked.element(element)).collect();
     let answer = Answer::read(&call.conditions, asked.snapshot.epoch, &Value::Array(data));
     Ok(answer.with_known_at(asked.axes.known_at).of_level(Level::Database))
+}
+
+/// `newest=`: how many revisions are wanted, the newest ones.
+fn newest(words: &Words) -> Result<Option<usize>, Refusal> {
+    let Some(text) = words.get("newest") else { return Ok(None) };
+    let count = text.trim().parse().ok().filter(|count| *count > 0);
+    let rule = "must be a number of revisions, at least 1";
+    count.map(Some).ok_or_else(|| Refusal::field("newest", rule))
 }
 
 /// `GET …/forecasts/evolution?delivery=`

@@ -73,28 +73,6 @@ pub(crate) async fn metrics(State(desk): State<Arc<Desk>>) -> Answer {
     Answer::page(StatusCode::OK, content_type, text)
 }
 
-/// `GET /`
-pub(crate) async fn page() -> Answer {
-    Answer::page(StatusCode::OK, "text/html; charset=utf-8", PAGE.to_owned())
-}
-
-const PAGE: &str = r#"<!doctype html>
-<html lang="en">
-<title>smartPulse</title>
-<h1>smartPulse forecasts</h1>
-<p>The forecast platform is running. What to look at:</p>
-<ul>
-<li><a href="/api/v2.0/status">/api/v2.0/status</a>: epoch, clock, counts</li>
-<li><a href="/api/v2.0/units">/api/v2.0/units</a>: the units</li>
-<li>/api/v2.0/production-forecast/{provider}/{unitType}/{unitNo}/forecasts/latest: what is forecast now</li>
-<li>the same with latest-by-date?date=, latest-by-production-time-offset?offset=, history, evolution?delivery=</li>
-<li>/api/v2.0/totals/{company|group|region|plant_type|all}/{key}/{provider}: sums of plants</li>
-<li><a href="/api/v2.0/memberships">/api/v2.0/memberships</a> and <a href="/api/v2.0/locks">/api/v2.0/locks</a></li>
-<li><a href="/health/ready">/health/ready</a> and <a href="/metrics">/metrics</a></li>
-</ul>
-</html>
-"#;
-
 fn health(status: StatusCode, data: &Value) -> Answer {
     Answer::page(status, "application/json; charset=utf-8", data.to_string())
 }

@@ -37,7 +37,7 @@ pub(crate) async fn list(
     Ok(Answer::read(&call.conditions, snapshot.epoch, &Value::Array(data)))
 }
 
-/// `GET /api/v2.0/units/{unitType}/{unitNo}`: with properties and all versions.
+/// `GET /api/v2.0/units/{unitType}/{unitNo}`: with properties, all versions, and the series there are.
 pub(crate) async fn show(
     State(desk): State<Arc<Desk>>,
     UnitPath(unit): UnitPath,
@@ -57,6 +57,11 @@ pub(crate) async fn show(
     let versions = reference.unit_versions().filter(|version| version.unit == unit);
     let versions = versions.map(|version| Value::Object(element(version))).collect();
     data.insert("versions".to_owned(), Value::Array(versions));
+    let series = snapshot.all_series_of(unit).into_iter().map(|(_, series)| {
+        let (kind, provider) = (series.kind.word(), series.provider.key());
+        json!({ "kind": kind, "providerKey": provider, "period": series.period.minutes() })
+    });
+    data.insert("series".to_owned(), Value::Array(series.collect()));
     Ok(Answer::read(&call.conditions, snapshot.epoch, &Value::Object(data)))
 }
 

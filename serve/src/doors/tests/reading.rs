@@ -6,7 +6,7 @@ use expect_test::expect;
 
 use super::super::DoorRules;
 use super::engine::{Stage, set_clock};
-use super::{forecasts, hourly};
+use super::{Heard, forecasts, hourly};
 
 const DAY: &str = "/latest?from=2026-03-02T00:00Z&to=2026-03-03T00:00Z";
 
@@ -269,4 +269,67 @@ async fn head_has_the_headers_of_get() {
     assert_eq!((head.status, head.header("etag")), (get.status, get.header("etag")));
     assert_eq!(head.header("content-length"), get.header("content-length"));
     assert!(head.body.is_empty());
+}
+
+#[tokio::test]
+async fn the_newest_revisions_alone_can_be_asked_for() {
+    let stage = Stage::new().await;
+    for value in ["1", "2", "3"] {
+        let body = hourly(&format!(r#"{{"ds":"2026-03-02T00:00:00Z","v":{value}}}"#));
+        assert_eq!(stage.save(body).await.status, 200);
+    }
+    let values = |heard: &Heard| -> Vec<String> {
+        let all = heard.json()["data"].as_array().unwrap().clone();
+        all.iter().map(|it| it["predictions"][0]["v"].to_string()).collect()
+    };
+    let range = "from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z";
+    let read = async |words: &str| stage.get(&forecasts(&format!("/history?{range}{words}"))).await;
+    assert_eq!(values(&read("").await), ["1", "2", "3"]);
+    assert_eq!(values(&read("&newest=2").await), ["2", "3"]);
+    assert_eq!(values(&read("&newest=9").await), ["1", "2", "3"]);
+    assert_eq!(read("&newest=0").await.fields(), ["newest"]);
+}
+
+#[tokio::test]
+async fn an_encoded_answer_is_given_again_until_what_it_shows_changes() {
+    let stage = Stage::new().await;
+    let save = async |value: &str| {
+        let body = hourly(&format!(r#"{{"ds":"2026-03-02T00:00:00Z","v":{value}}}"#));
+        assert_eq!(stage.save(body).await.status, 200);
+    };
+    save("1").await;
+    for words in [
+        "",
+        "&period=30",
+        "&period=day&zone=UTC&completeness=0",
+        "&no-details",
+        "&zone=Europe/Berlin",
+        "&measure-unit=kWh",
+    ] {
+        let path =
+            forecasts(&format!("/latest?from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z{words}"));
+        let level = async || stage.get(&path).await.header("x-cache-level").unwrap().to_owned();
+        assert_eq!(
+            (level().await, level().await),
+            ("snapshot".to_owned(), "encoded".to_owned()),
+            "{words}"
+        );
+        // Another unit, another day: what is shown is what it was.
+        let other = "/api/v2.0/production-forecast/P/PP/2/forecasts";
+        let elsewhere = hourly(r#"{"ds":"2026-03-02T00:00:00Z","v":1}"#);
+        stage.write("POST", other, elsewhere).await;
+        stage.save(hourly(r#"{"ds":"2026-03-09T00:00:00Z","v":1}"#)).await;
+        assert_eq!(level().await, "encoded", "{words}");
+        let before = stage.get(&path).await;
+        save("2").await;
+        let after = stage.get(&path).await;
+        assert_eq!(after.header("x-cache-level"), Some("snapshot"), "{words}");
+        assert_ne!((before.header("etag"), before.text()), (after.header("etag"), after.text()));
+        for coding in ["gzip", "zstd"] {
+            let coded = stage.get_with(&path, &[("accept-encoding", coding)]).await;
+            assert_eq!(coded.header("content-encoding"), Some(coding));
+            assert_eq!(coded.header("x-cache-level"), Some("encoded"));
+        }
+        save("1").await;
+    }
 }

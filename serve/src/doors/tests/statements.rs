@@ -32,6 +32,7 @@ async fn units_are_stated_and_listed() {
     let one = data(&stage, "/api/v2.0/units/pp/1").await;
     assert_eq!((&one["name"], one["versions"].as_array().unwrap().len()), (&json!("Bora"), 2));
     assert_eq!(one["versions"][1]["installedPowerMw"], json!(120.5));
+    assert_eq!(one["series"], json!([]));
     assert_eq!(stage.get("/api/v2.0/units/PP/9").await.code().0, 404);
     let tag = stage.get("/api/v2.0/units").await.header("etag").unwrap().to_owned();
     let again = stage.get_with("/api/v2.0/units", &[("if-none-match", &tag)]).await;
