@@ -3,8 +3,8 @@
 //! Everything follows from the seed and the size by whole-number arithmetic, so that it is the same on every
 //! machine and a part of it can be computed without the rest. Reading order: `fixed` and `chance` (numbers),
 //! `places` and `plants` (what there is), `sun`, `weather`, `power` and `faults` (what it produces), `owners`
-//! (what is said of units), `desks` and `issue` (what is said of values), `stream` (all of it in the order
-//! in which it is recorded), `folder` (the same as files).
+//! (what is said of units), `desks`, `issue` and `scene` (what is said of values), `stream` (all of it in the
+//! order in which it is recorded), `folder` (the same as files), `living` (a fleet without a last day).
 
 use std::ops::RangeInclusive;
 
@@ -19,15 +19,18 @@ mod faults;
 mod fixed;
 mod folder;
 mod issue;
+mod living;
 mod owners;
 mod places;
 mod plants;
 mod power;
+mod scene;
 mod stream;
 mod sun;
 mod weather;
 
 pub use self::folder::Written;
+pub use self::living::{Asked, LivingFleet, LivingPlant};
 pub(crate) use self::stream::FleetStream;
 
 /// A generated fleet: its seed and size.

@@ -35,7 +35,7 @@ mod table;
 
 pub use changes::{Changes, Meter, Progress, Remark};
 pub use error::SourceError;
-pub use fleet::{Fleet, Written};
+pub use fleet::{Asked, Fleet, LivingFleet, LivingPlant, Written};
 
 /// How a replay judges values and what the changes it yields are held to.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use smartpulse_datasets::{ReplayRules, Source};
-use smartpulse_operators::change::{Change, Checks, Save};
+use smartpulse_operators::change::{Change, Checks, Entry, Save};
 use smartpulse_operators::quantity::{ABSENT, Quantity};
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::{Unit, UnitVersion};
@@ -15,6 +15,7 @@ use smartpulse_operators::unit::{Unit, UnitVersion};
 mod fleet {
     mod features;
     mod files;
+    mod living;
     mod plausible;
     mod skill;
     mod stream;
@@ -48,16 +49,19 @@ type Value = (Unit, u16, Instant, i64);
 
 /// The values of a save.
 fn values(save: &Save) -> Vec<Value> {
+    save.entries.iter().flat_map(entry_values).collect()
+}
+
+/// The values of one of its curves.
+fn entry_values(entry: &Entry) -> Vec<Value> {
     let mut all = Vec::new();
-    for entry in &save.entries {
-        entry.curve.for_each_day(entry.period, |day, first, values| {
-            let slots = values.iter().zip(first..).filter(|(value, _)| **value != ABSENT);
-            all.extend(slots.map(|(value, slot)| {
-                let start = day.slot_start(entry.period, slot);
-                (entry.unit, entry.period.minutes(), start, *value)
-            }));
-        });
-    }
+    entry.curve.for_each_day(entry.period, |day, first, values| {
+        let slots = values.iter().zip(first..).filter(|(value, _)| **value != ABSENT);
+        all.extend(slots.map(|(value, slot)| {
+            let start = day.slot_start(entry.period, slot);
+            (entry.unit, entry.period.minutes(), start, *value)
+        }));
+    });
     all
 }
 

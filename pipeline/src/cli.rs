@@ -3,6 +3,7 @@
 pub mod check;
 pub mod config;
 pub mod demo;
+mod descriptors;
 pub mod export;
 mod fetch;
 pub mod generate;

@@ -6,13 +6,12 @@
 //! the same ticks decides the same.
 
 mod closing;
+mod newest;
 mod withdrawing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayBlock;
@@ -33,6 +32,8 @@ use crate::history::HistoryError;
 use crate::history::tail::Archive;
 use crate::tally::Tally;
 use crate::worker::{Done, WorkerStopped, Workers};
+
+pub use newest::Newest;
 
 /// The state that only the journal can give back, beside the live series days.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -90,8 +91,7 @@ pub enum EngineError {
 pub struct Engine {
     base: Base,
     catalog: Catalog,
-    /// The newest version of each live series day: an older save needs history.
-    newest: HashMap<SeriesDay, (Instant, Sequence), FixedState>,
+    newest: Newest,
     workers: Workers,
     archive: Archive,
     read_model: Arc<ReadModel>,
@@ -113,7 +113,7 @@ impl Engine {
         read_model: Arc<ReadModel>,
     ) -> Result<Engine, EngineError> {
         let catalog = Catalog::from_series(&base.series);
-        let mut newest = HashMap::default();
+        let mut newest = Newest::default();
         let mut shares: Vec<Vec<RestoredDay>> = vec![Vec::new(); workers];
         for (series_day, block) in &days {
             let listed = block.batches.last().map(|batch| batch.order());
@@ -218,16 +218,8 @@ impl Engine {
 
     /// Adds the history of each series day that a piece older than its newest version touches.
     fn fetch_histories(&mut self, chunk: &mut Chunk) -> Result<(), EngineError> {
-        for index in 0..chunk.pieces.len() {
-            let piece = chunk.pieces[index];
-            let order = chunk.saves[piece.save as usize].batch.order();
-            let series_day = piece.series_day();
-            let newest = self.newest.entry(series_day).or_insert(order);
-            if *newest <= order {
-                *newest = order;
-            } else if !chunk.histories.contains_key(&series_day) {
-                chunk.histories.insert(series_day, self.standing_history(series_day)?);
-            }
+        for series_day in self.newest.late_days(chunk) {
+            chunk.histories.insert(series_day, self.standing_history(series_day)?);
         }
         Ok(())
     }

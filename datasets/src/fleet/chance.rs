@@ -26,6 +26,7 @@ pub(super) enum Topic {
     Revised,
     MeterFault,
     Owner,
+    Living,
 }
 
 /// A place in the tree of all draws of a seed.

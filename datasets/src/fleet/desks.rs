@@ -87,8 +87,12 @@ pub(super) const PERIODS: [u16; 5] = [5, 10, 15, 30, 60];
 
 const METER: Odds = Odds { issues: 1_000, late: 12, repeats: 0, nulls: 0, future: 0, withdrawn: 0 };
 
+/// So many desks are in a fleet of a seed; those behind them work in a fleet that goes on, so that a fleet of
+/// a seed stays what it was.
+pub(super) const FILED_DESKS: usize = 8;
+
 /// All desks, in the order in which they save at the same instant.
-pub(super) const DESKS: [Desk; 8] = [
+pub(super) const DESKS: [Desk; 9] = [
     Desk {
         name: "Meter",
         provider: Provider::METER,
@@ -184,6 +188,18 @@ pub(super) const DESKS: [Desk; 8] = [
         delay: (0, 25),
         odds: Odds { issues: 1_000, late: 20, repeats: 60, nulls: 10, future: 15, withdrawn: 8 },
         skill: skill(80, 270, 4, true),
+    },
+    Desk {
+        name: "ForecastImport",
+        provider: "ForecastImport",
+        kind: Kind::Forecast,
+        counts_from_save: true,
+        every: 360,
+        first: Clock::Utc(30),
+        cover: Cover::TodayAndTomorrow,
+        delay: (1, 6),
+        odds: Odds { issues: 1_000, late: 20, repeats: 120, nulls: 0, future: 0, withdrawn: 5 },
+        skill: skill(90, 350, 15, false),
     },
 ];
 

@@ -62,7 +62,7 @@ impl Fleet {
 }
 
 /// The rules that leave every value as it was made: what a replay asks of them is its own choice.
-fn as_made() -> ReplayRules {
+pub(super) fn as_made() -> ReplayRules {
     ReplayRules {
         checks: Checks::default(),
         round_digits: None,

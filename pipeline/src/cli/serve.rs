@@ -19,6 +19,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::descriptors;
 use super::progress::Progress;
 use super::settled::options;
 use super::{ServeArgs, Shared};
@@ -94,6 +95,7 @@ pub(super) fn open_doors(
     clocks: MachineClocks,
     live_clock: bool,
 ) -> anyhow::Result<OpenDoors> {
+    descriptors::allow(config.connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let listener = runtime
         .block_on(TcpListener::bind(config.listen))

@@ -11,10 +11,12 @@ use crate::unit::{Unit, UnitType, escaped};
 /// What is to be saved: one batch.
 #[derive(Clone, Debug)]
 pub struct Save {
-    unit: Unit,
-    /// None: metered production, whose provider may be left out.
-    provider: Option<String>,
-    is_actual: bool,
+    /// The plant, or the company or group whose members the entries name.
+    pub unit: Unit,
+    /// Whose forecasts they are; may be left out for metered production alone.
+    pub provider: Option<String>,
+    /// Whether it is metered production.
+    pub is_actual: bool,
     /// The curves.
     pub entries: Vec<Entry>,
     /// `MW` (default), `kW`, `MWh` or `kWh`.
@@ -36,6 +38,9 @@ pub struct Entry {
     /// A member of the save's unit; none: that unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit_no: Option<u64>,
+    /// The type of that member; none: the save's unit's, or that of its members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit_type: Option<UnitType>,
     /// Slot length in minutes.
     pub period: u16,
     /// The values.
@@ -197,7 +202,8 @@ impl Entry {
     /// Values of slots of `period` minutes.
     pub fn new(period: u16, predictions: Vec<Prediction>) -> Entry {
         let (apply_final_forecast, conform_upper_limit) = (false, false);
-        Entry { unit_no: None, period, predictions, apply_final_forecast, conform_upper_limit }
+        let (unit_no, unit_type) = (None, None);
+        Entry { unit_no, unit_type, period, predictions, apply_final_forecast, conform_upper_limit }
     }
 }
 

@@ -20,8 +20,8 @@ use super::{Place, Streams};
 const PROGRESS: Duration = Duration::from_millis(900);
 /// A follower that is that many epochs behind, or fewer, hears of each for itself; beyond it they are folded.
 const SINGLE_EPOCHS: u64 = 4;
-/// Bytes that are handed over at once, unless one delta has more.
-const CHUNK_BYTES: usize = 64 << 10;
+/// Bytes of deltas that are put together before they are handed over.
+const CHUNK_BYTES: usize = 16 << 10;
 
 /// Where a stream begins.
 pub(crate) enum Beginning {
@@ -145,22 +145,26 @@ impl Follower {
         }
     }
 
-    /// As many deltas as are handed over at once.
-    fn chunk(&mut self, mut deltas: Vec<(Epoch, Bytes)>, dispatched: Epoch) -> Bytes {
-        if deltas.len() == 1 {
-            self.told = dispatched;
-            return deltas.remove(0).1;
-        }
-        let mut chunk = BytesMut::new();
-        let count = deltas.len();
-        for (index, (epoch, delta)) in deltas.into_iter().enumerate() {
-            if !chunk.is_empty() && chunk.len() + delta.len() > CHUNK_BYTES {
-                return chunk.freeze();
+    /// As many deltas as are handed over at once: small ones together, a large one as the cohort holds it, so
+    /// that who takes it slowly has no copy of its own.
+    fn chunk(&mut self, deltas: Vec<(Epoch, Bytes)>, dispatched: Epoch) -> Bytes {
+        let mut together = 0;
+        let fits = deltas.iter().take_while(|(_, delta)| {
+            together += delta.len();
+            together <= CHUNK_BYTES
+        });
+        let count = fits.count().max(1);
+        let upto = deltas.get(count - 1).map_or(dispatched, |(epoch, _)| *epoch);
+        self.told = if count == deltas.len() { dispatched } else { upto };
+        let mut taken = deltas.into_iter().take(count).map(|(_, delta)| delta);
+        match taken.next() {
+            Some(alone) if count == 1 => alone,
+            first => {
+                let mut chunk = BytesMut::with_capacity(together.min(CHUNK_BYTES));
+                first.into_iter().chain(taken).for_each(|delta| chunk.extend_from_slice(&delta));
+                chunk.freeze()
             }
-            chunk.extend_from_slice(&delta);
-            self.told = if index + 1 == count { dispatched } else { epoch };
         }
-        chunk.freeze()
     }
 
     /// Tells the way to `upto` from two snapshots; none when it cannot be told any more.

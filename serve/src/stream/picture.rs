@@ -123,7 +123,8 @@ impl Picture {
         while let Some(piece) = self.next_piece() {
             all.extend_from_slice(&piece);
         }
-        Bytes::from(all)
+        // What waits is counted by its length.
+        Bytes::from(all.into_boxed_slice())
     }
 
     fn beginning(&self) -> String {
