@@ -12,6 +12,7 @@ mod index;
 pub(crate) mod picture;
 mod rows;
 pub(crate) mod selection;
+mod text;
 mod total_groups;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -5,15 +5,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
-use smartpulse_operators::batch::{Batch, Epoch};
-use smartpulse_operators::quantity::Quantity;
+use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::time::Period;
 use uuid::Uuid;
 
 use super::groups::{self, Group};
-use super::rows::{Row, RowValue, differences, rows};
+use super::rows::{differences, rows};
 use super::selection::{Selection, View};
+use super::text::{RowText, Tails};
 use crate::causes::Cause;
 use crate::ring::Turn;
 use crate::snapshot::Snapshot;
@@ -37,10 +36,6 @@ pub(crate) struct Picture {
     is_done: bool,
     tails: Tails,
 }
-
-/// What was written last of a batch: neighbouring slots mostly share it. One for each side of a delta.
-#[derive(Default)]
-struct Tails([Option<(Arc<Batch>, String)>; 2]);
 
 impl Picture {
     /// All that `selection` shows at `snapshot`.
@@ -197,99 +192,17 @@ impl Picture {
     fn group(&mut self, group: &Group, causes: &[Cause], text: &mut String) {
         let new = rows(&self.selection, &self.after, group);
         let old = self.before.as_ref().map(|before| rows(&self.selection, before, group));
-        let is_delta = old.is_some();
-        let key = key(group);
-        let mut end = String::new();
-        if is_delta {
-            end.push_str(",\"causes\":[");
-            for (index, cause) in causes.iter().enumerate() {
-                end.push_str(if index == 0 { "" } else { "," });
-                cause.write(&mut end);
-            }
-            end.push(']');
-        }
+        let causes = old.is_some().then_some(causes);
+        let mut rows = RowText::of(group, causes, self.selection.measure, &mut self.tails);
         for (old, new) in differences(old.unwrap_or_default(), new) {
-            text.push_str("{\"key\":");
-            text.push_str(&key);
-            if let Some(row) = old.as_ref().or(new.as_ref())
-                && !matches!(group, Group::Unit(_))
-            {
-                let period = row.period.minutes();
-                let _ = write!(text, ",\"period\":{period},\"ds\":\"{}\"", row.start);
-            }
-            text.push_str("},\"old\":");
-            self.value(0, old.as_ref(), text);
-            text.push_str(",\"new\":");
-            self.value(1, new.as_ref(), text);
-            text.push_str(&end);
-            text.push_str("},");
+            rows.write(old.as_ref(), new.as_ref(), text);
         }
-    }
-
-    fn value(&mut self, side: usize, row: Option<&Row>, text: &mut String) {
-        let measure = self.selection.measure;
-        let number = |value: &Option<i64>| value.map_or("null".to_owned(), |it| measure.text(it));
-        let Some(row) = row else { return text.push_str("null") };
-        // Writing into a string cannot fail.
-        let _ = match &row.value {
-            RowValue::Unit(unit) => write!(text, "{unit}"),
-            RowValue::Computed { value, coverage } => {
-                write!(text, "{{\"v\":{},\"coverage\":{coverage}}}", number(value))
-            }
-            RowValue::Total { value, members, reporting, coverage } => write!(
-                text,
-                "{{\"v\":{},\"members\":{members},\"reporting\":{reporting},\"coverage\":{coverage}}}",
-                number(value)
-            ),
-            RowValue::Saved(value, batch) => {
-                let value = Quantity(*value).text_in(measure, row.period);
-                write!(text, "{{\"v\":{value}{}", self.tails.of(side, batch))
-            }
-        };
-    }
-}
-
-impl Tails {
-    fn of(&mut self, side: usize, batch: &Arc<Batch>) -> &str {
-        let tail = &mut self.0[side];
-        if tail.as_ref().is_none_or(|(known, _)| !Arc::ptr_eq(known, batch)) {
-            let Batch { valid_after, recorded, id, .. } = &**batch;
-            let text = format!(
-                ",\"validAfter\":\"{valid_after}\",\"recorded\":\"{recorded}\",\"batchId\":\"{id}\"}}"
-            );
-            *tail = Some((Arc::clone(batch), text));
-        }
-        tail.as_ref().map_or("", |(_, text)| text)
     }
 }
 
 /// The token of an epoch.
 pub(crate) fn token(incarnation: Uuid, epoch: Epoch) -> String {
     format!("{incarnation}.{}", epoch.0)
-}
-
-/// The beginning of the keys of a group's rows: an object that is still open.
-fn key(group: &Group) -> String {
-    let text = |text: &str| Value::from(text).to_string();
-    match group {
-        Group::Day { unit, kind, provider, .. } => format!(
-            "{{\"kind\":\"{}\",\"unitType\":\"{}\",\"unitNo\":{},\"provider\":{}",
-            kind.word(),
-            unit.unit_type.word(),
-            unit.unit_no,
-            text(provider.key())
-        ),
-        Group::Total { total, kind, provider, .. } => format!(
-            "{{\"kind\":\"{}\",\"dimension\":\"{}\",\"key\":{},\"provider\":{}",
-            kind.word(),
-            total.dimension(),
-            text(&total.key()),
-            text(provider.key())
-        ),
-        Group::Unit(unit) => {
-            format!("{{\"unitType\":\"{}\",\"unitNo\":{}", unit.unit_type.word(), unit.unit_no)
-        }
-    }
 }
 
 /// The most rows that `selection` shows at `snapshot`.
