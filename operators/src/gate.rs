@@ -11,13 +11,17 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::block::DayState;
 use crate::change::Checks;
-use crate::chunk::{Chunk, Piece, SaveContext, WithdrawalWork};
+use crate::chunk::{Chunk, Piece, WithdrawalWork};
 use crate::outcome::Outcome;
 use crate::quantity::NULL;
 use crate::reference::Reference;
 use crate::series::Kind;
 use crate::time::Instant;
 use crate::unit::Unit;
+
+mod ground;
+
+use ground::Ground;
 
 /// The chunks with every refusal of the state-dependent rules written into their outcomes.
 pub fn gate<'s>(chunks: Stream<'s, u64, Vec<Chunk>>) -> Stream<'s, u64, Vec<Chunk>> {
@@ -60,19 +64,26 @@ impl Gate {
     }
 
     fn decide_piece(&self, piece: &Piece, chunk: &mut Chunk) {
-        let range = piece.range();
+        // Actuals are checked for shape, bound and existing only (contract section 1).
+        if piece.kind == Kind::Actual {
+            return;
+        }
         let context = &chunk.saves[piece.save as usize];
-        for index in range {
+        let ground = Ground::of(&self.reference, piece, context);
+        if ground.lets_all_pass(piece) {
+            return;
+        }
+        for index in piece.range() {
             if chunk.outcomes[index] != Outcome::Open {
                 continue;
             }
             let slot = usize::from(piece.first) + (index - piece.offset as usize);
             let start = piece.day.slot_start(piece.period, slot);
             let value = &mut chunk.values[index];
-            if let Some(refusal) = self.refusal(piece, context, start) {
+            if let Some(refusal) = ground.refusal(start) {
                 chunk.outcomes[index] = refusal;
-            } else if context.checks.limits && piece.kind == Kind::Forecast && *value != NULL {
-                match self.beyond_limits(piece, start, *value) {
+            } else if *value != NULL {
+                match ground.beyond_limits(start, *value) {
                     Err(clipped) => {
                         *value = clipped;
                         chunk.clipped.push(index as u32);
@@ -82,21 +93,6 @@ impl Gate {
                 }
             }
         }
-    }
-
-    fn refusal(&self, piece: &Piece, context: &SaveContext, start: Instant) -> Option<Outcome> {
-        // Actuals are checked for shape, bound and existing only (contract section 1).
-        if piece.kind == Kind::Actual {
-            return None;
-        }
-        if self.reference.unit_at(piece.unit, start).is_none() {
-            return Some(Outcome::UnknownUnit);
-        }
-        let foreign = context.path.filter(|path| *path != piece.unit);
-        if foreign.is_some_and(|path| !self.reference.belongs(piece.unit, path, start)) {
-            return Some(Outcome::UnknownUnit);
-        }
-        self.frozen(piece.unit, context.checks, context.batch.recorded, start)
     }
 
     /// Lock or gate closure of a slot of `unit` that starts at `start`, for a change accepted at `recorded`.
@@ -112,24 +108,6 @@ impl Gate {
         }
         let closes = || start.plus_minutes(-self.reference.gate_minutes(unit));
         (checks.gates && !checks.past_role && recorded >= closes()).then_some(Outcome::GateClosed)
-    }
-
-    /// The refusal of a value beyond the limits, none within them, or as error the value it is clipped to.
-    fn beyond_limits(
-        &self,
-        piece: &Piece,
-        start: Instant,
-        value: i64,
-    ) -> Result<Option<Outcome>, i64> {
-        let (lower, upper) = self.reference.limits(piece.unit, start);
-        if lower.is_some_and(|limit| value < limit.0) {
-            return Ok(Some(Outcome::LowerLimit));
-        }
-        match upper.filter(|limit| value > limit.0) {
-            Some(limit) if piece.conform_upper_limit => Err(limit.0),
-            Some(_) => Ok(Some(Outcome::UpperLimit)),
-            None => Ok(None),
-        }
     }
 
     /// Every slot that refuses the withdrawal: those its batch wins at the clock or at its own

@@ -158,8 +158,9 @@ impl Reference {
     }
 
     /// All versions of `unit`, by `valid_from`.
-    pub fn versions_of(&self, unit: Unit) -> impl Iterator<Item = &UnitVersion> {
-        self.units.get(&unit).into_iter().flatten()
+    #[must_use]
+    pub fn versions_of(&self, unit: Unit) -> &[UnitVersion] {
+        self.units.get(&unit).map_or(&[], Vec::as_slice)
     }
 
     /// All locks by id.
@@ -198,19 +199,26 @@ impl Reference {
         })
     }
 
-    /// `(lower, upper)` limits of `unit` at `instant`: plants and companies have them; a plant's upper limit is its installed power unless
-    /// a property says otherwise.
+    /// `(lower, upper)` limits of `unit` at `instant`: plants and companies have them; a plant's upper limit is
+    /// its installed power unless a property says otherwise.
     #[must_use]
     pub fn limits(&self, unit: Unit, instant: Instant) -> (Option<Quantity>, Option<Quantity>) {
+        let (lower, upper) = self.stated_limits(unit);
+        let installed = || {
+            let is_plant = unit.unit_type == UnitType::PowerPlant;
+            self.unit_at(unit, instant).filter(|_| is_plant)?.installed_power
+        };
+        (lower, upper.or_else(installed))
+    }
+
+    /// The limits that properties of `unit` state.
+    #[must_use]
+    pub fn stated_limits(&self, unit: Unit) -> (Option<Quantity>, Option<Quantity>) {
         if unit.unit_type == UnitType::Group {
             return (None, None);
         }
         let limit = |key: &str| self.property(unit, key).and_then(megawatts);
-        let installed = || {
-            let plant = unit.unit_type == UnitType::PowerPlant;
-            self.unit_at(unit, instant).filter(|_| plant)?.installed_power
-        };
-        (limit("lower_limit_mw"), limit("upper_limit_mw").or_else(installed))
+        (limit("lower_limit_mw"), limit("upper_limit_mw"))
     }
 
     /// How long before delivery the gate of `unit` closes, in minutes.

@@ -5,7 +5,8 @@
 //! they are metered, corrections, versions for the future, withdrawn batches, sales of plants. Live, `recorded`
 //! is always now. What is saved by hand is overwritten after some minutes, as desks overwrite each other.
 //!
-//! A week of the past is 5 MB of journal, a day of live operation some 22 MB, with three times that of history.
+//! A week of the past is 5 MB of journal, a day of live operation 21 MB, each with two to three times that of
+//! history.
 
 use std::thread;
 use std::time::Duration;
