@@ -38,6 +38,10 @@ export async function service(roles: readonly string[], what: "serve" | "demonst
     const words = [...command, "--config", config, "--data", join(folder, "data"), "--listen", `127.0.0.1:${port}`];
     const child = spawn(binary as string, words, { stdio: ["ignore", "pipe", "pipe"] });
     process_ = child;
+    // Tests that are broken off leave nothing running.
+    const kill = (): void => void child.kill("SIGKILL");
+    process.once("exit", kill);
+    child.once("exit", () => process.removeListener("exit", kill));
     for (const output of [child.stdout, child.stderr]) output?.on("data", (part) => (said += String(part)));
     for (;;) {
       if (child.exitCode !== null) throw new Error(`the service ended with ${child.exitCode}:\n${said}`);

@@ -91,6 +91,12 @@ describe("the tree", () => {
     expect(above(branches, { type: "unit", unitType: "PP", unitNo: 5 })).toEqual(["/GRP/1", "/GRP/1/CMP/1"]);
   });
 
+  test("a membership that is stated twice makes one line", () => {
+    const twice = [...memberships, link("CMP/7", "PP/7", { validFrom: "2026-01-01T00:00:00Z" })];
+    const company = tree("owners", units, twice, now)[1]?.children[1];
+    expect(company?.children.map((child) => child.label)).toEqual(["Yeniköy", "Kalyon"]);
+  });
+
   test("regions and types hold their plants; one without stands at the end", () => {
     const regions = tree("regions", units, memberships, now);
     expect(regions.map((branch) => branch.label)).toEqual([
@@ -111,6 +117,18 @@ describe("members of a total", () => {
     expect(plants("CMP", 1)).toEqual(["PP/1"]);
     expect(plants("CMP", 1, Date.parse("2026-01-01T00:00:00Z"))).toEqual(["PP/1", "PP/5"]);
     expect(plants("GRP", 1)).toEqual(["PP/1", "PP/5", "PP/7"]);
+  });
+
+  test("at the instant of a sale a plant is the buyer's alone", () => {
+    const sale = Date.parse("2026-06-01T00:00:00Z");
+    expect(plants("CMP", 1, sale)).toEqual(["PP/1"]);
+    expect(plants("CMP", 7, sale)).toEqual(["PP/5", "PP/7"]);
+    expect(plants("CMP", 1, sale - 1)).toEqual(["PP/1", "PP/5"]);
+  });
+
+  test("a plant that is stated twice, or whose owners own each other, counts once", () => {
+    const twice = [...memberships, link("CMP/7", "PP/7", { validFrom: "2026-01-01T00:00:00Z" }), link("CMP/7", "GRP/1")];
+    expect(names(plantsOf({ type: "unit", unitType: "GRP", unitNo: 1 }, units, twice, now))).toEqual(["PP/1", "PP/5", "PP/7"]);
   });
 
   test("regions, plant types and all", () => {

@@ -103,7 +103,7 @@ function follow(path: string, feed: Signal<Feed>, fare: Signal<Fare | null>): ()
 }
 
 /** A page nobody sees for this long gives its connections back: browsers allow six to a host, for all tabs. */
-const HIDDEN_MS = 60_000;
+const HIDDEN_MS = 15_000;
 export const isAwake = signal(true);
 let hiding: ReturnType<typeof setTimeout> | undefined;
 document.addEventListener("visibilitychange", () => {
@@ -142,7 +142,8 @@ export const freshness = computed<Freshness>(() => {
     const silentMs = Math.max(0, elapsed.value - stepAt);
     const isWaiting = phase.type === "waiting";
     return {
-      type: isCut || silentMs > OLD_AFTER_MS ? "old" : hasStep ? "live" : "starting",
+      // Before the first snapshot there is nothing that could be old.
+      type: isCut || (hasStep && silentMs > OLD_AFTER_MS) ? "old" : hasStep ? "live" : "starting",
       silentMs,
       reason: isWaiting ? phase.ending.message : null,
       nextMs: isWaiting ? Math.max(0, phase.untilMs - elapsed.value) : null,

@@ -73,7 +73,9 @@ function ZoneOptions() {
       value={place.value.zone}
       onChange={(event) => adjust({ zone: event.currentTarget.value as ZoneChoice })}
     >
-      <option value="unit">{subjectZone.value} ({place.value.subject?.type === "total" ? "plants" : "unit"})</option>
+      <option value="unit">
+        {subjectZone.value} ({place.value.subject?.type === "total" ? "plants" : "unit"})
+      </option>
       <option value="browser">{Intl.DateTimeFormat().resolvedOptions().timeZone} (mine)</option>
       <option value="utc">UTC</option>
     </select>

@@ -40,6 +40,8 @@ export class Fan {
   private readonly hearer: FanHearer;
   private readonly resizing: ResizeObserver;
   private plot: uPlot | null = null;
+  /** What the plot was made for, all but its values. */
+  private frame = "";
   /** Colours of the theme, read once a drawing: asking the style sheet is slow. */
   private palette = new Map<string, string>();
   private lines: FanLine[] = [];
@@ -59,8 +61,15 @@ export class Fan {
     this.palette.clear();
     const { x, layers } = aligned(lines.map((line) => line.steps));
     const data: uPlot.AlignedData = [x, ...layers];
-    this.plot?.destroy();
-    this.plot = new uPlot(this.options(zone), data, this.holder);
+    const frame = [span.from, span.to, zone, this.colour("ink"), ...lines.map((line) => line.type)].join(" ");
+    if (frame === this.frame) {
+      // Only values are new: what one points at stays pointed at.
+      this.plot?.setData(data);
+    } else {
+      this.plot?.destroy();
+      this.plot = new uPlot(this.options(zone), data, this.holder);
+      this.frame = frame;
+    }
     this.emphasise();
   }
 

@@ -48,7 +48,9 @@ export function Members() {
             </thead>
             <tbody>
               {ordered.map(({ plant, value }) => (
-                <tr key={plant.unitNo} class={value === null && data !== null ? "is-silent" : ""}>
+                // A line that falls silent is another line: Chromium keeps the old colour of one that is moved and
+                // classed anew at once.
+                <tr key={`${plant.unitNo}/${value === null}`} class={value === null && data !== null ? "is-silent" : ""}>
                   <td class="text">
                     <button type="button" class="link" onClick={() => open(subjectOfUnit(plant))}>
                       {plant.unitNo} {plant.name}
