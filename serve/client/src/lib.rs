@@ -7,6 +7,26 @@
 //!   and resumes behind the last epoch that came whole; what came of a cut one is thrown away.
 //! * [`Rows`] folds updates into the rows they lead to, and refuses a delta that does not fit.
 //!
+//! ```no_run
+//! use smartpulse_client::{
+//!     Client, Entry, Error, Prediction, Rows, Save, Subscription, Unit, View,
+//! };
+//!
+//! # async fn example() -> Result<(), Error> {
+//! let client = Client::new("http://127.0.0.1:8080")?;
+//! let curve = Entry::new(60, vec![Prediction::new("2026-11-25T00:00:00Z", Some(12.5))]);
+//! let saved = client.save(&Save::forecasts(Unit::plant(7), "UserForecast", vec![curve])).await?;
+//! println!("visible from epoch {} on", saved.epoch);
+//!
+//! let mut follower = client.follow(Subscription::to(View::Latest).unit(Unit::plant(7)));
+//! let mut rows = Rows::new();
+//! loop {
+//!     rows.apply(&follower.next().await?).expect("nothing was lost on the way");
+//!     println!("epoch {:?}: {} rows", rows.epoch(), rows.len());
+//! }
+//! # }
+//! ```
+//!
 //! Connections are plain HTTP/1.1: the service listens on the loopback, and a proxy in front of it would
 //! end TLS. Nothing here starts a task: a connection lives in the future that uses it. The crate knows
 //! none of the others of this workspace.
