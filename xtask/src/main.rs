@@ -1,9 +1,10 @@
-//! The project's tasks: `cargo xtask test`, `cargo xtask run`, `cargo xtask smoke`.
+//! The project's tasks: `cargo xtask test`, `cargo xtask run`, `cargo xtask smoke`, `cargo xtask bench`.
 //!
 //! Each does its own set-up, so that a fresh clone needs Rust and Python and no instructions. They say
 //! what they do on standard error; standard output belongs to the program they start. `.ci/run` strings
 //! them together.
 
+mod bench;
 mod console;
 mod demonstration;
 mod project;
@@ -43,6 +44,27 @@ enum Task {
     },
     /// Start the demonstration in an empty folder, read from it, stop it
     Smoke,
+    /// Measure the platform, each row beside its reference in the same run
+    Bench {
+        /// A few minutes instead of most of an hour
+        #[arg(long)]
+        quick: bool,
+        /// Only rows of this name, or whose names begin with it and a dash; may repeat
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
+        /// Other engines too, where they have to be built first
+        #[arg(long)]
+        peers: bool,
+        /// Rows that need services beside the platform
+        #[arg(long)]
+        services: bool,
+        /// Print one JSON object as the last line on standard output
+        #[arg(long)]
+        json: bool,
+        /// Build with the dev profile: to see that the rows work, not what they say
+        #[arg(long)]
+        dev: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -52,6 +74,13 @@ fn main() -> ExitCode {
             run::run(if dev { Profile::Dev } else { Profile::Release }, &arguments)
         }
         Task::Smoke => smoke::smoke(),
+        Task::Bench { quick, only, peers, services, json, dev } => {
+            let flags = [("--quick", quick), ("--peers", peers), ("--services", services)];
+            let flags = flags.into_iter().chain([("--json", json)]).filter(|(_, is_set)| *is_set);
+            let mut arguments: Vec<String> = flags.map(|(flag, _)| flag.to_owned()).collect();
+            arguments.extend(only.into_iter().map(|name| format!("--only={name}")));
+            bench::bench(if dev { Profile::Dev } else { Profile::Release }, &arguments)
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -50,7 +50,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
 }
 
 /// The folder of the public data sets: SMARTPULSE_DATASETS, else the one beside the clone.
-fn datasets() -> Result<PathBuf> {
+pub(crate) fn datasets() -> Result<PathBuf> {
     let given = env::var_os("SMARTPULSE_DATASETS").map(PathBuf::from);
     let folder = given.unwrap_or_else(|| project::root().join("../shared/datasets"));
     folder.canonicalize().with_context(|| {

@@ -1,0 +1,204 @@
+//! `points-*`, `block-latency`: the views with every rule in force, fed from memory, beside a plain loop and
+//! differential dataflow over points. Journal, history writes and the fetch for late curves stay outside.
+
+mod differential_points;
+mod engine;
+mod flat;
+mod hash_loop;
+pub(crate) mod workload;
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use smartpulse_operators::change::Tick;
+
+use crate::clock::now;
+use crate::plan::{Plan, say};
+use crate::table::{Better, Measured, Row, Table};
+use differential_points::DifferentialPoints;
+use engine::MemoryEngine;
+use flat::Point;
+use hash_loop::HashLoop;
+use workload::Workload;
+
+/// The seed of every fleet.
+const SEED: u64 = 20_260;
+
+/// Points a tick, by name.
+const TICKS: [(&str, usize); 3] = [("small", 100), ("medium", 10_000), ("large", 1_000_000)];
+/// Plants of a fleet, by the live points it has.
+const FLEETS: [(&str, u64); 2] = [("2m", 500), ("20m", 5_000)];
+
+/// Adds the rows of points.
+pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
+    for (fleet, plants) in FLEETS {
+        // A large fleet takes minutes: a quick run has it only where it is asked for by name.
+        if plan.quick && fleet == "20m" && plan.wants("replay-eia") {
+            continue;
+        }
+        for (tick, points) in TICKS {
+            for workers in [1, 2] {
+                let name = format!("points-{tick}-{fleet}-{workers}w");
+                if plan.wants(&name) {
+                    say(&format!("{name} …"));
+                    let case = Case { plants, points, workers, has_references: tick == "medium" };
+                    table.add(case.row(plan, name)?);
+                }
+            }
+        }
+    }
+    if plan.wants("block-latency") {
+        say("block-latency …");
+        table.add(block_latency(plan)?);
+    }
+    Ok(())
+}
+
+/// One row of points.
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    plants: u64,
+    points: usize,
+    workers: usize,
+    has_references: bool,
+}
+
+/// What one run took.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    points: usize,
+    engine: Duration,
+    hash_loop: Duration,
+    differential: Duration,
+    late_fetch: Duration,
+    late_days: usize,
+    made: Duration,
+}
+
+impl Case {
+    fn row(self, plan: &Plan, name: String) -> Result<Row> {
+        let (runs, points) = (plan.sized(5, 3), plan.sized(10_000_000, 1_000_000));
+        // Fewer points where a tick has few: its own cost is what is measured there.
+        let points = points.min(self.points * plan.sized(20_000, 2_000)).max(self.points);
+        let measured = timely::execute_directly(move |worker| -> Result<(Vec<Run>, usize)> {
+            let mut bench = Bench::start(self, worker)?;
+            bench.fill(worker)?;
+            // The first runs after the fill meet cold pages.
+            bench.run(points / 4, worker)?;
+            let runs = (0..runs).map(|_| bench.run(points, worker)).collect::<Result<_>>()?;
+            let compared = bench.engine.check().map_err(|fault| anyhow!("wrong: {fault}"))?;
+            Ok((runs, compared))
+        });
+        let (runs, compared) = measured?;
+        let rate = |time: fn(&Run) -> Duration| {
+            let of = |run: &Run| run.points as f64 / time(run).as_secs_f64();
+            Measured::of(runs.iter().map(of).collect())
+        };
+        let mut row = Row::new(name, "points/s", Better::More, rate(|run| run.engine));
+        if self.has_references {
+            row = row.beside("hash-loop", rate(|run| run.hash_loop));
+            row = row.beside("differential-points", rate(|run| run.differential));
+        }
+        let sum = |time: fn(&Run) -> Duration| runs.iter().map(time).sum::<Duration>();
+        let late_days: usize = runs.iter().map(|run| run.late_days).sum();
+        let late_fetch = sum(|run| run.late_fetch).as_secs_f64() * 1e6 / late_days.max(1) as f64;
+        let made = sum(|run| run.made).as_secs_f64();
+        let share = made / (made + sum(|run| run.engine).as_secs_f64());
+        Ok(row
+            .with("lateFetchMicros", late_fetch)
+            .with("generatorShare", share)
+            .with("comparedValues", compared)
+            .remark(format!(
+                "late-fetch {late_fetch:.1} µs a day; making the input {:.0} % beside; {compared} values equal the oracle's",
+                share * 100.0
+            )))
+    }
+}
+
+/// The engine and its references with one workload.
+struct Bench {
+    workload: Workload,
+    points: usize,
+    engine: MemoryEngine,
+    references: Option<(HashLoop, DifferentialPoints)>,
+}
+
+impl Bench {
+    fn start(case: Case, worker: &mut timely::worker::Worker) -> Result<Bench> {
+        let mut workload = Workload::new(SEED, case.plants);
+        let mut engine = MemoryEngine::start(case.workers)?;
+        engine.apply(&workload.statements())?;
+        let built = |worker| (HashLoop::default(), DifferentialPoints::build(worker));
+        let references = case.has_references.then(|| built(worker));
+        Ok(Bench { workload, points: case.points, engine, references })
+    }
+
+    fn fill(&mut self, worker: &mut timely::worker::Worker) -> Result<()> {
+        for tick in self.workload.fill() {
+            self.apply(&tick, &mut Run::default(), worker)?;
+        }
+        Ok(())
+    }
+
+    /// Takes ticks in until they have held that many points.
+    fn run(&mut self, points: usize, worker: &mut timely::worker::Worker) -> Result<Run> {
+        let mut run = Run::default();
+        while run.points < points {
+            let begun = now();
+            let (tick, said) = self.workload.next(self.points);
+            run.made += begun.elapsed();
+            run.points += said;
+            self.apply(&tick, &mut run, worker)?;
+        }
+        Ok(run)
+    }
+
+    fn apply(
+        &mut self,
+        tick: &Tick,
+        run: &mut Run,
+        worker: &mut timely::worker::Worker,
+    ) -> Result<()> {
+        let took = self.engine.apply(tick)?;
+        run.engine += took.engine;
+        run.late_fetch += took.late_fetch;
+        run.late_days += took.late_days;
+        if let Some((hash_loop, differential)) = &mut self.references {
+            let points: Vec<Point> = flat::points(tick);
+            run.hash_loop += hash_loop.apply(&points);
+            run.differential += differential.apply(worker, &points);
+        }
+        Ok(())
+    }
+}
+
+/// One whole day of quarter hours through every view, on a full fleet.
+fn block_latency(plan: &Plan) -> Result<Row> {
+    let plants = plan.sized(5_000, 500);
+    let mut workload = Workload::new(SEED, plants);
+    let mut engine = MemoryEngine::start(1)?;
+    engine.apply(&workload.statements())?;
+    for tick in workload.fill() {
+        engine.apply(&tick)?;
+    }
+    let (runs, ticks) = (plan.sized(5, 3), plan.sized(10_000, 2_000));
+    let mut samples: Vec<Vec<u32>> = Vec::new();
+    for run in 0..=runs {
+        let mut micros = Vec::with_capacity(ticks);
+        for _ in 0..ticks {
+            let took = engine.apply(&workload.day_of_quarters())?;
+            micros.push(took.engine.as_nanos().div_ceil(1_000) as u32);
+        }
+        // The first is the warm-up.
+        if run > 0 {
+            samples.push(micros);
+        }
+    }
+    let compared = engine.check().map_err(|fault| anyhow!("wrong: {fault}"))?;
+    let live = workload.live_points();
+    let row = Row::new("block-latency", "µs", Better::Less, Measured::latency(&samples));
+    Ok(row
+        .with("livePoints", live)
+        .with("comparedValues", compared)
+        .remark(format!("{live} live points; {compared} values equal the oracle's")))
+}
