@@ -129,13 +129,19 @@ fn stated(before: &Snapshot, turn: &Turn, total: &Total) -> Vec<Cause> {
         }
         (Cause::Unit(unit), Total::Region(key)) => {
             let region = |known: &Reference| {
-                known.versions_of(*unit).iter().any(|version| version.region.as_deref() == Some(key))
+                known
+                    .versions_of(*unit)
+                    .iter()
+                    .any(|version| version.region.as_deref() == Some(key))
             };
             region(after) || region(&before.reference)
         }
         (Cause::Unit(unit), Total::PlantType(key)) => {
             let of_type = |known: &Reference| {
-                known.versions_of(*unit).iter().any(|version| version.plant_type.as_deref() == Some(key))
+                known
+                    .versions_of(*unit)
+                    .iter()
+                    .any(|version| version.plant_type.as_deref() == Some(key))
             };
             of_type(after) || of_type(&before.reference)
         }
