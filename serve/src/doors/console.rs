@@ -84,6 +84,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn without_the_console_the_page_says_where_to_look() {
+        for place in ["/api/v2.0/status", "/api/v2.0/units", "/api/v2.0/stream", "/metrics"] {
+            assert!(PAGE.contains(place), "{place}");
+        }
+    }
+
+    #[test]
     fn files_are_found_by_their_whole_names_only() {
         assert!(
             find("nothing.js").is_none() && find("").is_none() && find("../Cargo.toml").is_none()

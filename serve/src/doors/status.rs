@@ -1,6 +1,7 @@
 //! How the service is: status, health, metrics, and the page that says where to look.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -18,6 +19,9 @@ pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<An
     let snapshot = desk.snapshot(words.min_epoch()?).await?;
     let ready = desk.ready();
     let figures = &snapshot.figures;
+    let (epochs, bytes, oldest) = desk.doors.read_model.retained();
+    let (cohorts, _) = desk.doors.streams.sizes();
+    let open = desk.doors.streams.counts.open.load(Ordering::Relaxed);
     let source = |(name, position): &(String, u64)| json!({ "name": name, "position": position });
     let data = json!({
         "incarnation": desk.doors.read_model.incarnation,
@@ -32,7 +36,13 @@ pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<An
             "refused": figures.refused,
             "seriesDays": snapshot.series_days(),
         },
-        "bytes": { "journal": figures.journal_bytes },
+        "bytes": {
+            "journal": figures.journal_bytes,
+            "retained": bytes,
+            "encoded": desk.fragments.bytes(),
+        },
+        "retained": { "epochs": epochs, "oldestEpoch": oldest.0 },
+        "streams": { "open": open, "cohorts": cohorts },
         "lag": { "historyEpochs": figures.history_lag_epochs },
         "sources": figures.sources.iter().map(source).collect::<Vec<_>>(),
         "localRoles": desk.doors.rules.local_roles,

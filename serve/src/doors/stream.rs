@@ -32,7 +32,8 @@ use crate::stream::picture::most_rows;
 use crate::stream::selection::{Selection, View};
 use crate::window::{Window, zone_of};
 
-const WORDS: [&str; 6] = ["from", "to", "period", "measure-unit", "completeness", "lastEventId"];
+const WORDS: [&str; 7] =
+    ["from", "to", "period", "measure-unit", "completeness", "lastEventId", "min_epoch"];
 const SELECTORS: [&str; 7] = ["view", "provider", "unitType", "unitNo", "dimension", "key", "kind"];
 /// Values that all selectors of a stream may have together: it is looked up under each of them.
 const MAX_SELECTORS: usize = 1_000;
@@ -44,7 +45,7 @@ pub(crate) async fn follow(
     uri: Uri,
 ) -> Result<Response, Refusal> {
     let words = Words::read_lists(&uri, &WORDS, &SELECTORS)?;
-    let snapshot = desk.doors.read_model.snapshot();
+    let snapshot = desk.snapshot(words.min_epoch()?).await?;
     let selection = selection(&words, &snapshot)?;
     let beginning = beginning(&desk, &headers, &words, snapshot.epoch)?;
     if let Beginning::Snapshot(_) = beginning {

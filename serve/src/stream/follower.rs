@@ -126,7 +126,11 @@ impl Follower {
                     if self.told < dispatched {
                         match self.place.cohort.deltas(self.told, dispatched) {
                             Some(deltas) if deltas.is_empty() => self.told = dispatched,
-                            Some(deltas) => return Some(self.chunk(deltas, dispatched)),
+                            Some(deltas) => {
+                                let (bytes, upto) = chunk(deltas, dispatched);
+                                self.told = upto;
+                                return Some(bytes);
+                            }
                             None => self.fold(dispatched)?,
                         }
                         continue;
@@ -141,28 +145,6 @@ impl Follower {
                         return Some(self.progress_frame());
                     }
                 }
-            }
-        }
-    }
-
-    /// As many deltas as are handed over at once: small ones together, a large one as the cohort holds it, so
-    /// that who takes it slowly has no copy of its own.
-    fn chunk(&mut self, deltas: Vec<(Epoch, Bytes)>, dispatched: Epoch) -> Bytes {
-        let mut together = 0;
-        let fits = deltas.iter().take_while(|(_, delta)| {
-            together += delta.len();
-            together <= CHUNK_BYTES
-        });
-        let count = fits.count().max(1);
-        let upto = deltas.get(count - 1).map_or(dispatched, |(epoch, _)| *epoch);
-        self.told = if count == deltas.len() { dispatched } else { upto };
-        let mut taken = deltas.into_iter().take(count).map(|(_, delta)| delta);
-        match taken.next() {
-            Some(alone) if count == 1 => alone,
-            first => {
-                let mut chunk = BytesMut::with_capacity(together.min(CHUNK_BYTES));
-                first.into_iter().chain(taken).for_each(|delta| chunk.extend_from_slice(&delta));
-                chunk.freeze()
             }
         }
     }
@@ -197,5 +179,50 @@ impl Follower {
         Bytes::from(format!(
             "event: progress\nid: {id}\ndata: {{\"epoch\":{epoch},\"clock\":\"{clock}\"}}\n\n"
         ))
+    }
+}
+
+/// As many deltas as are handed over at once, and the epoch up to which all is told then: small ones together, a
+/// large one as the cohort holds it, so that who takes it slowly has no copy of its own.
+fn chunk(deltas: Vec<(Epoch, Bytes)>, dispatched: Epoch) -> (Bytes, Epoch) {
+    let mut together = 0;
+    let fits = deltas.iter().take_while(|(_, delta)| {
+        together += delta.len();
+        together <= CHUNK_BYTES
+    });
+    let count = fits.count().max(1);
+    let last = deltas.get(count - 1).map_or(dispatched, |(epoch, _)| *epoch);
+    let upto = if count == deltas.len() { dispatched } else { last };
+    let mut taken = deltas.into_iter().take(count).map(|(_, delta)| delta);
+    let bytes = match taken.next() {
+        Some(alone) if count == 1 => alone,
+        first => {
+            let mut chunk = BytesMut::with_capacity(together.min(CHUNK_BYTES));
+            first.into_iter().chain(taken).for_each(|delta| chunk.extend_from_slice(&delta));
+            chunk.freeze()
+        }
+    };
+    (bytes, upto)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_deltas_go_together_and_a_large_one_is_shared() {
+        let delta = |epoch: u64, bytes: usize| (Epoch(epoch), Bytes::from(vec![b'x'; bytes]));
+        let (small, large) = (|epoch| delta(epoch, 1_000), |epoch| delta(epoch, 3 * CHUNK_BYTES));
+        let taken = |deltas: Vec<(Epoch, Bytes)>| {
+            let (bytes, upto) = chunk(deltas, Epoch(9));
+            (bytes.len(), upto.0)
+        };
+        assert_eq!(taken(vec![small(1), small(3), small(4)]), (3_000, 9));
+        assert_eq!(taken(vec![small(1), small(3), large(4)]), (2_000, 3));
+        assert_eq!(taken(vec![large(1), small(3)]), (3 * CHUNK_BYTES, 1));
+        let first = large(1);
+        let (bytes, upto) = chunk(vec![first.clone(), large(2)], Epoch(9));
+        assert_eq!((bytes.as_ptr(), upto), (first.1.as_ptr(), Epoch(1)));
+        assert_eq!(taken(vec![large(5)]), (3 * CHUNK_BYTES, 9));
     }
 }
