@@ -1,8 +1,8 @@
 //! Streams: who follows what, and how the deltas of each epoch reach them.
 //!
-//! Equal selections are one [`cohort`]: what an epoch changed of it is encoded once, and cohorts that
+//! Equal selections are one cohort: what an epoch changed of it is encoded once, and cohorts that
 //! nothing touched are not woken. One task runs [`Streams::dispatch`]; each follower takes what its cohort
-//! has at its own pace, and what it is too slow for is folded from two snapshots ([`picture`]). So nobody
+//! has at its own pace, and what it is too slow for is folded from two snapshots. So nobody
 //! waits for anybody, and a slow follower costs no memory but its place.
 
 pub(crate) mod cohort;
