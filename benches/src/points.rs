@@ -1,6 +1,7 @@
 //! `points-*`, `block-latency`: the views with every rule in force, fed from memory, beside a plain loop and
 //! differential dataflow over points. Journal, history writes and the fetch for late curves stay outside.
 
+mod archive;
 mod differential_points;
 mod engine;
 mod flat;
@@ -28,6 +29,10 @@ const SEED: u64 = 20_260;
 const TICKS: [(&str, usize); 3] = [("small", 100), ("medium", 10_000), ("large", 1_000_000)];
 /// Plants of a fleet, by the live points it has.
 const FLEETS: [(&str, u64); 2] = [("2m", 500), ("20m", 5_000)];
+
+/// Points that the engine takes in before a reference takes in the same: each works on caches of its own, as
+/// it would alone, and all meet the same minutes of the machine.
+const STRETCH: usize = 1_000_000;
 
 /// Adds the rows of points.
 pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
@@ -135,7 +140,7 @@ impl Bench {
 
     fn fill(&mut self, worker: &mut timely::worker::Worker) -> Result<()> {
         for tick in self.workload.fill() {
-            self.apply(&tick, &mut Run::default(), worker)?;
+            self.apply(&[tick], &mut Run::default(), worker)?;
         }
         Ok(())
     }
@@ -145,28 +150,37 @@ impl Bench {
         let mut run = Run::default();
         while run.points < points {
             let begun = now();
-            let (tick, said) = self.workload.next(self.points);
+            let (mut stretch, upto) = (Vec::new(), points.min(run.points + STRETCH));
+            while run.points < upto {
+                let (tick, said) = self.workload.next(self.points);
+                run.points += said;
+                stretch.push(tick);
+            }
             run.made += begun.elapsed();
-            run.points += said;
-            self.apply(&tick, &mut run, worker)?;
+            self.apply(&stretch, &mut run, worker)?;
         }
         Ok(run)
     }
 
+    /// Lets each take the ticks in, one after the other: the engine, then every reference.
     fn apply(
         &mut self,
-        tick: &Tick,
+        ticks: &[Tick],
         run: &mut Run,
         worker: &mut timely::worker::Worker,
     ) -> Result<()> {
-        let took = self.engine.apply(tick)?;
-        run.engine += took.engine;
-        run.late_fetch += took.late_fetch;
-        run.late_days += took.late_days;
+        for tick in ticks {
+            let took = self.engine.apply(tick)?;
+            run.engine += took.engine;
+            run.late_fetch += took.late_fetch;
+            run.late_days += took.late_days;
+        }
         if let Some((hash_loop, differential)) = &mut self.references {
-            let points: Vec<Point> = flat::points(tick);
-            run.hash_loop += hash_loop.apply(&points);
-            run.differential += differential.apply(worker, &points);
+            let flat: Vec<Vec<Point>> = ticks.iter().map(flat::points).collect();
+            run.hash_loop += flat.iter().map(|points| hash_loop.apply(points)).sum::<Duration>();
+            for points in &flat {
+                run.differential += differential.apply(worker, points);
+            }
         }
         Ok(())
     }

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 
 use crate::series::{Kind, Provider, Series, SeriesId, Subject, SubjectId, VoiceId};
+use crate::time::Period;
 use crate::unit::Unit;
 
 /// Every series ever named in a data folder.
@@ -20,6 +21,33 @@ pub struct Catalog {
     voices: HashMap<(Kind, Provider), VoiceId, FixedState>,
 }
 
+/// A series by its parts. Hashes as the series it names does: the same fields in the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SeriesRef<'r> {
+    /// Forecast or actual.
+    pub kind: Kind,
+    /// Whose.
+    pub unit: Unit,
+    /// From whom.
+    pub provider: &'r Provider,
+    /// Slot length.
+    pub period: Period,
+}
+
+impl SeriesRef<'_> {
+    fn to_owned(self) -> Series {
+        let SeriesRef { kind, unit, provider, period } = self;
+        Series { kind, unit, provider: provider.clone(), period }
+    }
+}
+
+impl Equivalent<Arc<Series>> for SeriesRef<'_> {
+    fn equivalent(&self, series: &Arc<Series>) -> bool {
+        let Series { kind, unit, provider, period } = &**series;
+        *self == SeriesRef { kind: *kind, unit: *unit, provider, period: *period }
+    }
+}
+
 impl Catalog {
     /// A catalog of `series` with ids 0, 1, ….
     #[must_use]
@@ -31,11 +59,11 @@ impl Catalog {
         catalog
     }
 
-    /// The id of `series`, given now if it has none.
-    pub fn id(&mut self, series: &Series) -> SeriesId {
-        match self.ids.get(series) {
+    /// The id of a series, given now if it has none.
+    pub fn id(&mut self, series: SeriesRef<'_>) -> SeriesId {
+        match self.ids.get(&series) {
             Some(id) => *id,
-            None => self.add(Arc::new(series.clone())),
+            None => self.add(Arc::new(series.to_owned())),
         }
     }
 

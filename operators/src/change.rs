@@ -154,38 +154,42 @@ impl Curve {
     /// touched day in order; gaps between runs of a day are [`ABSENT`].
     pub fn for_each_day(&self, period: Period, mut day_piece: impl FnMut(Day, usize, &[i64])) {
         let per_day = period.slots() as i64;
-        let mut piece: Vec<i64> = Vec::new();
-        let mut open: Option<(i64, i64)> = None;
+        let mut tell = |first: i64, values: &[i64]| {
+            let (day, slot) = (first.div_euclid(per_day), first.rem_euclid(per_day));
+            day_piece(Day(day as i32), slot as usize, values);
+        };
+        // Several runs of one day are put together; a run alone, as nearly all are, is handed on as it lies.
+        let mut together: Vec<i64> = Vec::new();
+        let mut open: Option<(i64, &[i64])> = None;
         let mut rest = &self.values[..];
         for &(first, count) in &self.runs {
             let (mut slot, end) = (first, first + i64::from(count));
             while slot < end {
-                let day = slot.div_euclid(per_day);
-                let upto = end.min((day + 1) * per_day);
+                let upto = end.min((slot.div_euclid(per_day) + 1) * per_day);
                 let (values, tail) = rest.split_at((upto - slot) as usize);
                 rest = tail;
                 match open {
-                    Some((open_day, first_slot)) if open_day == day => {
-                        piece.resize((slot - first_slot) as usize, ABSENT);
+                    Some((begun, alone))
+                        if begun.div_euclid(per_day) == slot.div_euclid(per_day) =>
+                    {
+                        if together.is_empty() {
+                            together.extend_from_slice(alone);
+                        }
+                        together.resize((slot - begun) as usize, ABSENT);
+                        together.extend_from_slice(values);
                     }
                     _ => {
-                        if let Some((open_day, first_slot)) = open {
-                            day_piece(
-                                Day(open_day as i32),
-                                first_slot.rem_euclid(per_day) as usize,
-                                &piece,
-                            );
+                        if let Some((begun, alone)) = open.replace((slot, values)) {
+                            tell(begun, if together.is_empty() { alone } else { &together });
+                            together.clear();
                         }
-                        piece.clear();
-                        open = Some((day, slot));
                     }
                 }
-                piece.extend_from_slice(values);
                 slot = upto;
             }
         }
-        if let Some((day, first_slot)) = open {
-            day_piece(Day(day as i32), first_slot.rem_euclid(per_day) as usize, &piece);
+        if let Some((begun, alone)) = open {
+            tell(begun, if together.is_empty() { alone } else { &together });
         }
     }
 }

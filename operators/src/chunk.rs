@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::batch::Batch;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, SeriesRef};
 use crate::change::{Change, Checks, Entry, Save, Tick};
 use crate::outcome::Outcome;
 use crate::quantity::ABSENT;
@@ -150,28 +150,28 @@ pub struct DayHistory {
     pub revisions: Vec<Revision>,
 }
 
-impl Chunk {
-    fn new(clock: Instant) -> Chunk {
-        Chunk {
-            clock,
-            statements: Vec::new(),
-            named: Vec::new(),
-            saves: Vec::new(),
-            pieces: Vec::new(),
-            values: Vec::new(),
-            outcomes: Vec::new(),
-            clipped: Vec::new(),
-            histories: HashMap::default(),
-            withdrawal: None,
-            missing_history: None,
-        }
-    }
+/// Cuts ticks into chunks. The arrays of a chunk that has been decided are filled again: a tick that takes
+/// fresh ones pays for fresh pages.
+#[derive(Debug, Default)]
+pub struct Cutter {
+    spare: Vec<Arrays>,
+}
 
+/// Arrays of a chunk, empty.
+#[derive(Debug, Default)]
+struct Arrays {
+    pieces: Vec<Piece>,
+    values: Vec<i64>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Cutter {
     /// Cuts a tick into one chunk for each of `workers` workers, naming new series in `catalog`. Histories
     /// and a withdrawal's work are added by the feeder.
     #[must_use]
-    pub fn cut(tick: &Tick, catalog: &mut Catalog, workers: usize) -> Vec<Chunk> {
-        let mut chunks: Vec<Chunk> = (0..workers).map(|_| Chunk::new(tick.clock)).collect();
+    pub fn cut(&mut self, tick: &Tick, catalog: &mut Catalog, workers: usize) -> Vec<Chunk> {
+        let fresh = |_| Chunk::new(tick.clock, self.spare.pop().unwrap_or_default());
+        let mut chunks: Vec<Chunk> = (0..workers).map(fresh).collect();
         for change in &tick.changes {
             match change {
                 Change::Save(save) => cut_save(save, catalog, &mut chunks),
@@ -189,6 +189,34 @@ impl Chunk {
             }
         }
         chunks
+    }
+
+    /// Takes back the arrays of a chunk that nobody needs any more.
+    pub fn take_back(&mut self, chunk: Chunk) {
+        let Chunk { mut pieces, mut values, mut outcomes, .. } = chunk;
+        pieces.clear();
+        values.clear();
+        outcomes.clear();
+        self.spare.push(Arrays { pieces, values, outcomes });
+    }
+}
+
+impl Chunk {
+    fn new(clock: Instant, arrays: Arrays) -> Chunk {
+        let Arrays { pieces, values, outcomes } = arrays;
+        Chunk {
+            clock,
+            statements: Vec::new(),
+            named: Vec::new(),
+            saves: Vec::new(),
+            pieces,
+            values,
+            outcomes,
+            clipped: Vec::new(),
+            histories: HashMap::default(),
+            withdrawal: None,
+            missing_history: None,
+        }
     }
 }
 
@@ -238,7 +266,7 @@ fn cut_entry(
 ) {
     let Entry { kind, unit, period, conform_upper_limit, .. } = *entry;
     let known = catalog.all().len();
-    let series = catalog.id(&Series { kind, unit, provider: provider.clone(), period });
+    let series = catalog.id(SeriesRef { kind, unit, provider, period });
     if series.0 as usize == known {
         chunk.named.push((series, Arc::clone(catalog.subject(series))));
     }

@@ -4,6 +4,8 @@
 //! What passes goes on to `latest` for the existing check. A withdrawal is judged like a null for every
 //! slot its batch wins, and any refusal refuses it whole (contract section 2).
 
+use std::ops::Range;
+
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
@@ -48,12 +50,18 @@ struct Gate {
 impl Gate {
     fn decide(&mut self, chunk: &mut Chunk) {
         let mut statements = std::mem::take(&mut chunk.statements).into_iter().peekable();
-        for index in 0..chunk.pieces.len() {
-            while let Some((_, change)) = statements.next_if(|(before, _)| *before <= index) {
+        let mut next = 0;
+        while next < chunk.pieces.len() {
+            while let Some((_, change)) = statements.next_if(|(before, _)| *before <= next) {
                 self.reference.apply(&change);
             }
-            let piece = chunk.pieces[index];
-            self.decide_piece(&piece, chunk);
+            // Of one curve every piece stands on the same ground, as long as nothing is stated in between.
+            let until = statements.peek().map_or(chunk.pieces.len(), |(before, _)| *before);
+            let first = &chunk.pieces[next];
+            let of_curve = |piece: &&Piece| piece.save == first.save && piece.entry == first.entry;
+            let count = chunk.pieces[next..until].iter().take_while(of_curve).count();
+            self.decide_curve(next..next + count, chunk);
+            next += count;
         }
         for (_, change) in statements {
             self.reference.apply(&change);
@@ -63,33 +71,37 @@ impl Gate {
         }
     }
 
-    fn decide_piece(&self, piece: &Piece, chunk: &mut Chunk) {
+    /// Decides pieces of one curve.
+    fn decide_curve(&self, pieces: Range<usize>, chunk: &mut Chunk) {
+        let Chunk { saves, pieces: all, values, outcomes, clipped, .. } = chunk;
+        let first = &all[pieces.start];
         // Actuals are checked for shape, bound and existing only (contract section 1).
-        if piece.kind == Kind::Actual {
+        if first.kind == Kind::Actual {
             return;
         }
-        let context = &chunk.saves[piece.save as usize];
-        let ground = Ground::of(&self.reference, piece, context);
-        if ground.lets_all_pass(piece) {
-            return;
-        }
-        for index in piece.range() {
-            if chunk.outcomes[index] != Outcome::Open {
+        let ground = Ground::of(&self.reference, first, &saves[first.save as usize]);
+        for piece in &all[pieces] {
+            let range = piece.range();
+            if ground.lets_all_pass(piece, &values[range.clone()]) {
                 continue;
             }
-            let slot = usize::from(piece.first) + (index - piece.offset as usize);
-            let start = piece.day.slot_start(piece.period, slot);
-            let value = &mut chunk.values[index];
-            if let Some(refusal) = ground.refusal(start) {
-                chunk.outcomes[index] = refusal;
-            } else if *value != NULL {
-                match ground.beyond_limits(start, *value) {
-                    Err(clipped) => {
-                        *value = clipped;
-                        chunk.clipped.push(index as u32);
+            for index in range {
+                if outcomes[index] != Outcome::Open {
+                    continue;
+                }
+                let slot = usize::from(piece.first) + (index - piece.offset as usize);
+                let start = piece.day.slot_start(piece.period, slot);
+                if let Some(refusal) = ground.refusal(start) {
+                    outcomes[index] = refusal;
+                } else if values[index] != NULL {
+                    match ground.beyond_limits(start, values[index]) {
+                        Err(limit) => {
+                            values[index] = limit;
+                            clipped.push(index as u32);
+                        }
+                        Ok(Some(refusal)) => outcomes[index] = refusal,
+                        Ok(None) => {}
                     }
-                    Ok(Some(refusal)) => chunk.outcomes[index] = refusal,
-                    Ok(None) => {}
                 }
             }
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::block::{existing, winner_before};
+use crate::block::{existing, older_than, winner_of};
 use crate::chunk::{Piece, Revision};
 use crate::outcome::Outcome;
 use crate::quantity::{ABSENT, NULL};
@@ -17,9 +17,10 @@ pub(crate) fn decide_by_history(
     outcomes: &mut [Outcome],
     history: &mut Vec<Revision>,
 ) {
+    let older = older_than(history, batch.order());
     for ((slot, value), outcome) in (usize::from(piece.first)..).zip(values).zip(&mut *outcomes) {
         if *outcome == Outcome::Open {
-            *outcome = existing(*value, winner_before(history, batch.order(), slot), batch);
+            *outcome = existing(*value, winner_of(older, slot), batch);
         }
     }
     if let Some(revision) = stored_revision(piece, batch, values, outcomes) {

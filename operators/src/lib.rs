@@ -15,6 +15,7 @@ pub mod catalog;
 pub mod change;
 pub mod chunk;
 pub mod civil;
+mod cover;
 pub mod delta;
 pub mod gate;
 pub mod late;
@@ -26,7 +27,6 @@ pub mod reference;
 pub mod resample;
 pub mod resolve;
 pub mod series;
-pub mod slab;
 pub mod stretches;
 #[cfg(test)]
 mod testing;

@@ -13,7 +13,8 @@ use timely::dataflow::Stream;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use crate::block::{DayState, narrow, widen};
+use crate::batch::Batch;
+use crate::block::{DayBlock, DayState, Packed, narrow, widen};
 use crate::latest::{Decided, RestoredDay};
 use crate::quantity::NULL;
 use crate::series::{Subject, SubjectId};
@@ -32,17 +33,35 @@ pub enum Resolved {
     Wide(Box<[i64]>),
 }
 
-/// A day before and after a tick; none where no revision counts.
-#[derive(Clone, Debug, PartialEq)]
+/// The values of a resolved day, wherever they lie: one a slot of its grid.
+#[derive(Clone, Copy, Debug)]
+pub enum Values<'v> {
+    /// `i32::MIN` for [`NULL`].
+    Narrow(&'v [i32]),
+    /// As they are.
+    Wide(&'v [i64]),
+}
+
+/// A resolved day as the dataflow holds it: that of a subject with one series is the series' own block.
+#[derive(Clone, Debug)]
+pub enum ResolvedDay {
+    /// Of the only series.
+    Own(Arc<DayBlock>),
+    /// Of several.
+    Merged(Arc<Resolved>),
+}
+
+/// A day before and after a tick; none where no revision counts. The values may be equal.
+#[derive(Clone, Debug)]
 pub struct ResolvedChange {
     /// Whose day.
     pub subject: Arc<Subject>,
     /// The day.
     pub day: Day,
     /// Before.
-    pub old: Option<Resolved>,
-    /// After; never equal to before.
-    pub new: Option<Resolved>,
+    pub old: Option<ResolvedDay>,
+    /// After.
+    pub new: Option<ResolvedDay>,
 }
 
 /// Changes of resolved days. `restored` is the state of the worker's share that a snapshot holds: it is
@@ -72,34 +91,127 @@ pub fn resolve<'s>(
     )
 }
 
+/// The day of one series, as the series of its subject are compared.
+pub trait SeriesState {
+    /// Number of slots.
+    fn slots(&self) -> usize;
+    /// The values of all slots.
+    fn values(&self) -> Values<'_>;
+    /// Batches that own a slot or a row shown.
+    fn batches(&self) -> &[Arc<Batch>];
+    /// Rank of the winner of a slot; 0: nothing covers it.
+    fn winner(&self, slot: usize) -> usize;
+}
+
+impl SeriesState for DayState {
+    fn slots(&self) -> usize {
+        self.values.len()
+    }
+
+    fn values(&self) -> Values<'_> {
+        Values::Wide(&self.values)
+    }
+
+    fn batches(&self) -> &[Arc<Batch>] {
+        &self.batches
+    }
+
+    fn winner(&self, slot: usize) -> usize {
+        self.winners[slot].into()
+    }
+}
+
+impl SeriesState for DayBlock {
+    fn slots(&self) -> usize {
+        self.packed.slots()
+    }
+
+    fn values(&self) -> Values<'_> {
+        match &self.packed {
+            Packed::Narrow { values, .. } => Values::Narrow(values),
+            Packed::Wide { values, .. } => Values::Wide(values),
+        }
+    }
+
+    fn batches(&self) -> &[Arc<Batch>] {
+        &self.batches
+    }
+
+    fn winner(&self, slot: usize) -> usize {
+        self.packed.ranks(slot).0
+    }
+}
+
 /// The day that series of one subject make; none where no revision counts.
 #[must_use]
-pub fn resolve_day<'d>(parts: impl IntoIterator<Item = &'d DayState>) -> Option<Resolved> {
+pub fn resolve_day<'d, S: SeriesState + 'd>(
+    parts: impl IntoIterator<Item = &'d S>,
+) -> Option<Resolved> {
     // A batch is listed only while it owns a slot or a row shown: a list without batches is a day that no
     // revision touches.
-    let mut present: Vec<&DayState> =
-        parts.into_iter().filter(|part| !part.batches.is_empty()).collect();
+    let mut present: Vec<&S> =
+        parts.into_iter().filter(|part| !part.batches().is_empty()).collect();
     if let [alone] = present[..] {
-        return Some(Resolved::pack(&alone.values));
+        return Some(Resolved::of(alone.values()));
     }
     // Finer ones first: of one batch they win.
-    present.sort_by_key(|part| std::cmp::Reverse(part.values.len()));
-    let periods = present.iter().filter_map(|part| Period::of_slots(part.values.len()));
+    present.sort_by_key(|part| std::cmp::Reverse(part.slots()));
+    let periods = present.iter().filter_map(|part| Period::of_slots(part.slots()));
     let grid = periods.reduce(Period::common)?;
     let winner = |slot: usize| {
         let mut best = None;
         for part in &present {
-            let own = slot * part.values.len() / grid.slots();
-            let Some(rank) = usize::from(part.winners[own]).checked_sub(1) else { continue };
-            let order = part.batches[rank].order();
+            let own = slot * part.slots() / grid.slots();
+            let Some(rank) = part.winner(own).checked_sub(1) else { continue };
+            let order = part.batches()[rank].order();
             if best.is_none_or(|(newest, _)| newest < order) {
-                best = Some((order, part.values[own]));
+                best = Some((order, part.values().at(own)));
             }
         }
         best.map_or(NULL, |(_, value)| value)
     };
     let values: Vec<i64> = (0..grid.slots()).map(winner).collect();
     Some(Resolved::pack(&values))
+}
+
+impl<'v> Values<'v> {
+    /// The grid they stand on.
+    #[must_use]
+    pub fn grid(self) -> Period {
+        let slots = match self {
+            Values::Narrow(values) => values.len(),
+            Values::Wide(values) => values.len(),
+        };
+        Period::of_slots(slots).unwrap_or(Period::MINUTE)
+    }
+
+    /// The value of a slot; [`NULL`] where nothing holds.
+    #[must_use]
+    pub fn at(self, slot: usize) -> i64 {
+        match self {
+            Values::Narrow(values) => widen(values[slot]),
+            Values::Wide(values) => values[slot],
+        }
+    }
+}
+
+impl ResolvedDay {
+    /// Its values.
+    #[must_use]
+    pub fn values(&self) -> Values<'_> {
+        match self {
+            ResolvedDay::Own(block) => block.values(),
+            ResolvedDay::Merged(resolved) => resolved.values(),
+        }
+    }
+
+    fn own(block: &Arc<DayBlock>) -> Option<ResolvedDay> {
+        (!block.batches.is_empty()).then(|| ResolvedDay::Own(Arc::clone(block)))
+    }
+
+    fn merged<'d>(parts: impl IntoIterator<Item = &'d DayBlock>) -> Option<ResolvedDay> {
+        resolve_day(parts).map(|resolved| ResolvedDay::Merged(Arc::new(resolved)))
+    }
 }
 
 impl Resolved {
@@ -110,45 +222,50 @@ impl Resolved {
         narrowed.map_or_else(|| Resolved::Wide(values.into()), Resolved::Narrow)
     }
 
-    /// Becomes `new` in the memory it has, where that fits: days are replaced all the time, and memory that is
-    /// given back piece by piece is of little use to others.
-    pub(crate) fn become_equal(&mut self, new: Resolved) {
-        match (self, new) {
-            (Resolved::Narrow(own), Resolved::Narrow(new)) if own.len() == new.len() => {
-                own.copy_from_slice(&new);
-            }
-            (own, new) => *own = new,
+    /// The same of values that may be packed already.
+    fn of(values: Values<'_>) -> Resolved {
+        match values {
+            Values::Narrow(values) => Resolved::Narrow(values.into()),
+            Values::Wide(values) => Resolved::pack(values),
+        }
+    }
+
+    /// Its values.
+    #[must_use]
+    pub fn values(&self) -> Values<'_> {
+        match self {
+            Resolved::Narrow(values) => Values::Narrow(values),
+            Resolved::Wide(values) => Values::Wide(values),
         }
     }
 
     /// Its grid.
     #[must_use]
     pub fn grid(&self) -> Period {
-        let slots = match self {
-            Resolved::Narrow(values) => values.len(),
-            Resolved::Wide(values) => values.len(),
-        };
-        Period::of_slots(slots).unwrap_or(Period::MINUTE)
+        self.values().grid()
     }
 
     /// The value of a slot of the grid; [`NULL`] where nothing holds.
     #[must_use]
     pub fn value(&self, slot: usize) -> i64 {
-        match self {
-            Resolved::Narrow(values) => widen(values[slot]),
-            Resolved::Wide(values) => values[slot],
-        }
+        self.values().at(slot)
     }
 }
 
-/// States of the series of a day, before and after.
-type BeforeAndAfter = Vec<(DayState, DayState)>;
+/// Blocks of the series of a day, before and after.
+type BeforeAndAfter<'d> = Vec<(&'d DayBlock, &'d DayBlock)>;
 
 fn changes(decided: &Decided) -> Vec<ResolvedChange> {
+    let rows = &decided.deltas.rows;
+    let mut changed = Vec::with_capacity(rows.len());
+    changed.extend(rows.iter().filter(|row| row.is_alone).map(|row| ResolvedChange {
+        subject: Arc::clone(&row.subject),
+        day: row.series_day.1,
+        old: ResolvedDay::own(&row.old),
+        new: ResolvedDay::own(&row.new),
+    }));
     let mut days: HashMap<(SubjectId, Day), usize, FixedState> = HashMap::default();
-    let mut grouped: Vec<(Arc<Subject>, Day, BeforeAndAfter)> = Vec::new();
-    let mut changed: Vec<ResolvedChange> =
-        decided.deltas.alone().filter(|change| change.old != change.new).collect();
+    let mut grouped: Vec<(&Arc<Subject>, Day, BeforeAndAfter<'_>)> = Vec::new();
     for part in decided.deltas.parts() {
         let place = *days.entry((part.subject.id, part.day)).or_insert(grouped.len());
         if place == grouped.len() {
@@ -156,41 +273,27 @@ fn changes(decided: &Decided) -> Vec<ResolvedChange> {
         }
         grouped[place].2.push((part.old, part.new));
     }
-    for (subject, day, parts) in grouped {
-        let old = resolve_day(parts.iter().map(|(old, _)| old));
-        let new = resolve_day(parts.iter().map(|(_, new)| new));
-        add_change(subject, day, old, new, &mut changed);
-    }
+    changed.extend(grouped.into_iter().map(|(subject, day, parts)| ResolvedChange {
+        subject: Arc::clone(subject),
+        day,
+        old: ResolvedDay::merged(parts.iter().map(|(old, _)| *old)),
+        new: ResolvedDay::merged(parts.iter().map(|(_, new)| *new)),
+    }));
     changed
-}
-
-fn add_change(
-    subject: Arc<Subject>,
-    day: Day,
-    old: Option<Resolved>,
-    new: Option<Resolved>,
-    changed: &mut Vec<ResolvedChange>,
-) {
-    if old != new {
-        changed.push(ResolvedChange { subject, day, old, new });
-    }
 }
 
 fn of_restored(mut restored: Vec<RestoredDay>) -> Vec<ResolvedChange> {
     let of_day = |day: &RestoredDay| (day.subject.id, day.series_day.1);
     restored.sort_by_key(of_day);
-    let mut news = Vec::new();
-    for group in restored.chunk_by(|one, two| of_day(one) == of_day(two)) {
-        let states: Vec<DayState> = group
-            .iter()
-            .map(|day| {
-                let mut state = DayState::default();
-                day.block.load(&mut state);
-                state
-            })
-            .collect();
+    // Days of one series may become days of several later; until then they are its blocks.
+    let groups = restored.chunk_by(|one, two| of_day(one) == of_day(two));
+    let news = groups.map(|group| {
+        let new = match group {
+            [only] => ResolvedDay::own(&only.block),
+            several => ResolvedDay::merged(several.iter().map(|day| &*day.block)),
+        };
         let RestoredDay { subject, series_day: (_, day), .. } = &group[0];
-        add_change(Arc::clone(subject), *day, None, resolve_day(&states), &mut news);
-    }
-    news
+        ResolvedChange { subject: Arc::clone(subject), day: *day, old: None, new }
+    });
+    news.filter(|change| change.new.is_some()).collect()
 }

@@ -65,6 +65,12 @@ impl Stretches {
         self.0.iter().copied()
     }
 
+    /// Whether all of `day` is held.
+    #[must_use]
+    pub fn hold_all_of(&self, day: Day) -> bool {
+        matches!(self.of_day(day).next(), Some((0, 1_440)))
+    }
+
     /// The parts that lie in `day`, in minutes of that day.
     pub fn of_day(&self, day: Day) -> impl Iterator<Item = (usize, usize)> + '_ {
         let start = first_minute(day);

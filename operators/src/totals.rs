@@ -4,14 +4,16 @@
 //! worker turns what its own plants changed, and moves of its plants, into differences of sums
 //! ([`partial`]); differences of touched sums alone are exchanged and added up where the total lives.
 
+pub mod difference;
 pub mod partial;
+mod slots;
 pub mod sums;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::Stream;
@@ -21,12 +23,16 @@ use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::members::{Assignment, Rows};
 use crate::resolve::ResolvedChange;
-use crate::series::{Kind, Provider};
+use crate::series::{Kind, Provider, VoiceId};
 use crate::time::Day;
 use crate::timeline::Timeline;
 use crate::total::Total;
-use partial::{Difference, partial};
+use difference::PlantDifference;
+use partial::{DayOf, Difference, TotalNo, What, partial};
 use sums::DaySums;
+
+/// Days whose sums are read before the first of them is changed, so that the memory fetches many at once.
+const AHEAD: usize = 16;
 
 /// A day of a total.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,7 +63,7 @@ pub fn totals<'s>(
     members: Rows<'s, Assignment>,
 ) -> Stream<'s, u64, Vec<TotalChanges>> {
     let differences = partial(resolved, members);
-    let to_its_worker = Exchange::new(|difference: &Difference| total_hash(difference.total()));
+    let to_its_worker = Exchange::new(|difference: &Difference| difference.to);
     let mut totals = Totals::default();
     differences.unary_frontier::<CapacityContainerBuilder<Vec<TotalChanges>>, _, _, _>(
         to_its_worker,
@@ -86,52 +92,150 @@ pub fn totals<'s>(
 /// The totals that live on a worker.
 #[derive(Default)]
 struct Totals {
-    days: HashMap<TotalKey, DaySums, FixedState>,
-    timelines: HashMap<Total, Timeline, FixedState>,
+    /// Numbers here of the numbers there, by source.
+    heard: Vec<Vec<Option<TotalNo>>>,
+    numbers: HashMap<Total, TotalNo, FixedState>,
+    totals: Vec<Known>,
+    rows: HashMap<(TotalNo, VoiceId, Day), u32, FixedState>,
+    /// By row; none where no plant is present any more.
+    days: Vec<Option<KnownDay>>,
+    /// Rows to be used again.
+    free: Vec<u32>,
+    /// What reading ahead has read: kept, so that it is read.
+    warmth: i32,
+}
+
+/// A total that some plant was ever in.
+struct Known {
+    total: Total,
+    timeline: Timeline,
+    is_touched: bool,
+}
+
+/// A day of a total.
+struct KnownDay {
+    place: (TotalNo, VoiceId, Day),
+    key: TotalKey,
+    /// Shared with what readers hold, until a tick changes it.
+    sums: Arc<DaySums>,
+    is_touched: bool,
 }
 
 impl Totals {
     fn apply(&mut self, differences: Vec<Difference>) -> TotalChanges {
-        let mut touched_days: HashSet<TotalKey, FixedState> = HashSet::default();
-        let mut touched_timelines: BTreeMap<Total, ()> = BTreeMap::new();
-        for difference in differences {
-            match difference {
-                Difference::Sums(key, sums) => match self.days.get_mut(&key) {
-                    Some(known) => {
-                        known.merge(&sums);
-                        touched_days.insert(key);
+        let (mut of_days, mut touched) = (Vec::with_capacity(differences.len()), Vec::new());
+        for Difference { source, total, what, .. } in differences {
+            let of_day = match what {
+                What::Members(members) => {
+                    let (of, held, sign) = *members;
+                    let number = self.hear(source, total, of);
+                    let known = &mut self.totals[number as usize];
+                    known.timeline.add(&held, sign);
+                    if !std::mem::replace(&mut known.is_touched, true) {
+                        touched.push(number);
                     }
-                    None => {
-                        touched_days.insert(key.clone());
-                        self.days.insert(key, sums);
-                    }
-                },
-                Difference::Members(total, held, sign) => {
-                    self.timelines.entry(total.clone()).or_default().add(&held, sign);
-                    touched_timelines.insert(total, ());
+                    continue;
+                }
+                What::Sums(sums) => (self.row(source, total, &sums.0), More::Sums(sums)),
+                What::Plant(plant) => (self.row(source, total, &plant.0), More::Plant(plant)),
+            };
+            of_days.extend(of_day.0.map(|row| (row, of_day.1)));
+        }
+        let touched_days = self.add_up(&of_days);
+        let days = touched_days.into_iter().filter_map(|row| self.tell_day(row)).collect();
+        touched.sort_unstable_by_key(|number| &self.totals[*number as usize].total);
+        let timelines = touched.into_iter().map(|number| {
+            let known = &mut self.totals[number as usize];
+            known.is_touched = false;
+            (known.total.clone(), Arc::new(known.timeline.clone()))
+        });
+        TotalChanges { days, timelines: timelines.collect() }
+    }
+
+    /// Adds to the days of those rows; each touched row once.
+    fn add_up(&mut self, of_days: &[(u32, More)]) -> Vec<u32> {
+        let mut touched = Vec::with_capacity(of_days.len());
+        for group in of_days.chunks(AHEAD) {
+            let known = group.iter().filter_map(|(row, _)| self.days[*row as usize].as_ref());
+            self.warmth ^= known.clone().fold(0, |all, day| all ^ day.sums.touch());
+            self.warmth ^= known.fold(0, |all, day| all ^ day.sums.touch_lines());
+            for (row, more) in group {
+                let Some(known) = &mut self.days[*row as usize] else { continue };
+                if !std::mem::replace(&mut known.is_touched, true) {
+                    touched.push(*row);
+                }
+                let sums = Arc::make_mut(&mut known.sums);
+                match more {
+                    More::Sums(more) => sums.merge(&more.1),
+                    More::Plant(more) => sums.add_difference(&more.1),
                 }
             }
         }
-        let mut changes = TotalChanges::default();
-        for key in touched_days {
-            let Some(known) = self.days.get_mut(&key) else { continue };
-            if known.prune() {
-                self.days.remove(&key);
-                changes.days.push((key, None));
-            } else {
-                let sums = Arc::new(known.clone());
-                changes.days.push((key, Some(sums)));
-            }
-        }
-        for total in touched_timelines.into_keys() {
-            let timeline = self.timelines.get(&total).cloned().unwrap_or_default();
-            if timeline.is_empty() {
-                self.timelines.remove(&total);
-            }
-            changes.timelines.push((total, Arc::new(timeline)));
-        }
-        changes
+        touched
     }
+
+    /// The number here of what `source` calls `there`.
+    fn hear(&mut self, source: u32, there: TotalNo, total: Total) -> TotalNo {
+        let next = self.totals.len() as TotalNo;
+        let number = *self.numbers.entry(total.clone()).or_insert(next);
+        if number == next {
+            self.totals.push(Known { total, timeline: Timeline::default(), is_touched: false });
+        }
+        let (source, there) = (source as usize, there as usize);
+        if self.heard.len() <= source {
+            self.heard.resize_with(source + 1, Vec::new);
+        }
+        let heard = &mut self.heard[source];
+        if heard.len() <= there {
+            heard.resize(there + 1, None);
+        }
+        heard[there] = Some(number);
+        number
+    }
+
+    /// The row of a day; none of a total that `source` has not named.
+    fn row(&mut self, source: u32, there: TotalNo, of: &DayOf) -> Option<u32> {
+        let number = (*self.heard.get(source as usize)?.get(there as usize)?)?;
+        let place = (number, of.voice, of.day);
+        if let Some(row) = self.rows.get(&place) {
+            return Some(*row);
+        }
+        let DayOf { kind, ref provider, day, .. } = *of;
+        let total = self.totals[number as usize].total.clone();
+        let key = TotalKey { total, kind, provider: provider.clone(), day };
+        let known = Some(KnownDay { place, key, sums: Arc::default(), is_touched: false });
+        let row = match self.free.pop() {
+            Some(row) => {
+                self.days[row as usize] = known;
+                row
+            }
+            None => {
+                self.days.push(known);
+                self.days.len() as u32 - 1
+            }
+        };
+        self.rows.insert(place, row);
+        Some(row)
+    }
+
+    fn tell_day(&mut self, row: u32) -> Option<(TotalKey, Option<Arc<DaySums>>)> {
+        let day = &mut self.days[row as usize];
+        let known = day.as_mut()?;
+        known.is_touched = false;
+        if !Arc::make_mut(&mut known.sums).prune() {
+            return Some((known.key.clone(), Some(Arc::clone(&known.sums))));
+        }
+        let known = day.take()?;
+        self.rows.remove(&known.place);
+        self.free.push(row);
+        Some((known.key, None))
+    }
+}
+
+/// What is added to a day.
+enum More {
+    Sums(Box<(DayOf, DaySums)>),
+    Plant(Arc<(DayOf, PlantDifference)>),
 }
 
 /// Which worker a total lives on; of our own making, so that it does not depend on a library's version.

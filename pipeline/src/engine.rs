@@ -17,7 +17,7 @@ use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::catalog::Catalog;
 use smartpulse_operators::change::{Change, Tick};
-use smartpulse_operators::chunk::{Chunk, Revision, SeriesDay, worker_of};
+use smartpulse_operators::chunk::{Chunk, Cutter, Revision, SeriesDay, worker_of};
 use smartpulse_operators::latest::RestoredDay;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Series, SeriesId};
@@ -87,10 +87,11 @@ pub enum EngineError {
     MissingHistory(Epoch),
 }
 
-/// The engine.
+/// The engine. It stays on the thread that made it: a single worker works there too.
 pub struct Engine {
     base: Base,
     catalog: Catalog,
+    cutter: Cutter,
     newest: Newest,
     workers: Workers,
     archive: Archive,
@@ -125,7 +126,7 @@ impl Engine {
             let share = &mut shares[worker_of(subject.unit, workers)];
             share.push(RestoredDay { series_day: *series_day, subject, block: Arc::clone(block) });
         }
-        let threads = Workers::start(shares, base.epoch)?;
+        let mut workers_at_work = Workers::start(shares, base.epoch)?;
         // The gate learns what is known of units by being told it again.
         let told = Tick {
             epoch: base.epoch,
@@ -135,13 +136,15 @@ impl Engine {
             requests: Vec::new(),
             digests: Vec::new(),
         };
-        let mut chunks = Chunk::cut(&told, &mut Catalog::default(), workers);
+        let mut cutter = Cutter::default();
+        let mut chunks = cutter.cut(&told, &mut Catalog::default(), workers);
         for (series, id) in catalog.all().iter().zip(0..).map(|(known, id)| (known, SeriesId(id))) {
             let named = &mut chunks[worker_of(series.unit, workers)].named;
             named.push((id, Arc::clone(catalog.subject(id))));
         }
-        let done = threads.decide(base.epoch, chunks)?;
-        let mut engine = Engine { base, catalog, newest, workers: threads, archive, read_model };
+        let done = workers_at_work.decide(base.epoch, chunks)?;
+        let workers = workers_at_work;
+        let mut engine = Engine { base, catalog, cutter, newest, workers, archive, read_model };
         let figures = engine.figures(0);
         engine.read_model.publish(Closed {
             epoch: engine.base.epoch,
@@ -182,7 +185,7 @@ impl Engine {
         journal_bytes: u64,
     ) -> Result<Applied, EngineError> {
         let known_series = self.catalog.all().len();
-        let mut chunks = Chunk::cut(tick, &mut self.catalog, self.workers.count());
+        let mut chunks = self.cutter.cut(tick, &mut self.catalog, self.workers.count());
         for chunk in &mut chunks {
             self.fetch_histories(chunk)?;
         }
@@ -199,7 +202,7 @@ impl Engine {
             epoch: tick.epoch,
             clock: tick.clock,
             new_series: self.new_series(known_series),
-            blocks: blocks.map(|(series_day, block)| (series_day, Arc::new(block))).collect(),
+            blocks: blocks.map(|(series_day, block)| (series_day, Arc::clone(block))).collect(),
             causes: closing::causes(&decided),
             stated: tick.changes.iter().filter_map(Cause::of_statement).collect(),
             totals,
@@ -212,6 +215,9 @@ impl Engine {
             return Err(EngineError::HistoryStopped);
         }
         self.read_model.publish(closed);
+        for decided in decided.into_iter().filter_map(Arc::into_inner) {
+            self.cutter.take_back(decided.chunk);
+        }
         failpoint::pass(Failpoint::TickPublished);
         Ok(Applied { epoch: tick.epoch, replies: closing.replies, digest: closing.digest })
     }

@@ -147,7 +147,7 @@ impl Belonging {
             for (total, held) in self.of_plants.get(&series.unit).into_iter().flatten() {
                 if held.of_day(of_day.day).next().is_some() {
                     let of_total = sums.entry((total, series.provider.clone())).or_default();
-                    of_total.add(&resolved, held, of_day.day, 1);
+                    of_total.add(resolved.values(), held, of_day.day, 1);
                 }
             }
         }

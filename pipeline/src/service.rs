@@ -5,8 +5,8 @@
 
 mod applied;
 
+use std::sync::Arc;
 use std::sync::mpsc;
-use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use smartpulse_operators::batch::Epoch;
@@ -27,8 +27,8 @@ use crate::history::tail::Archive;
 use crate::ingest::clock::{Clock, MachineClocks, WallClock};
 use crate::ingest::{self, Backfill, Digests, InFlight, IngestError};
 use crate::lookup;
-use crate::recovery::{self, RecoveryError};
-use applied::{After, run_engine};
+use crate::recovery::RecoveryError;
+use applied::{After, Beginning, Begun};
 
 /// Live changes that may wait; beyond it a caller is told to try again later.
 const LIVE_QUEUE: usize = 4_096;
@@ -129,15 +129,22 @@ impl Service {
         progress: impl FnMut(Epoch, Epoch),
     ) -> Result<Service, ServiceError> {
         let read_model = Arc::new(ReadModel::new(folder.incarnation, "recovering", options.ring));
-        let recovered = recovery::recover(&folder, options.workers, &read_model, progress)?;
-        let base = recovered.engine.base();
-        let archive = recovered.engine.archive().clone();
+        let (in_flight, digests) = (InFlight::default(), Digests::default());
+        let (ticks, journaled) = mpsc::sync_channel(TICK_QUEUE);
+        let (fail, failed) = watch::channel(false);
+        let after = After {
+            in_flight: Arc::clone(&in_flight),
+            digests: Arc::clone(&digests),
+            snapshots: folder.snapshots(),
+            read_model: Arc::clone(&read_model),
+        };
+        let beginning = Beginning { folder, workers: options.workers, journaled, after };
+        let (engine, begun) = applied::start(beginning, fail.clone(), progress)?;
+        let Begun { folder, journal, base, archive, writer, due } = begun;
         let hold = ClockHold::default();
         let clock = options.clock.begin(base.clock, &hold);
-        let (in_flight, digests) = (InFlight::default(), Digests::default());
-        *digests.lock().unwrap_or_else(PoisonError::into_inner) = recovered.digests;
         let start = ingest::Start {
-            journal: recovered.journal,
+            journal,
             journal_folder: folder.journal(),
             disk_reserve: options.disk_reserve,
             sequence: base.sequence,
@@ -145,40 +152,24 @@ impl Service {
             folder_clock: base.clock.unwrap_or(Instant::MIN),
             clock,
             archive: archive.clone(),
-            in_flight: Arc::clone(&in_flight),
-            digests: Arc::clone(&digests),
-            due: recovered.due,
+            in_flight,
+            digests,
+            due,
             sources: base.positions.keys().cloned().collect(),
         };
         let (commands, live) = tokio::sync::mpsc::channel(LIVE_QUEUE);
         let (backfill, changes) = tokio::sync::mpsc::channel(BACKFILL_QUEUE);
         let (lookups, questions) = tokio::sync::mpsc::channel(LOOKUP_QUEUE);
-        let (ticks, journaled) = mpsc::sync_channel(TICK_QUEUE);
         let (stop, stopping) = watch::channel(false);
-        let (fail, failed) = watch::channel(false);
-        let ingest = {
-            let fail = fail.clone();
-            thread::spawn(move || {
-                flagging(&fail, || ingest::run(start, live, changes, ticks, stopping))
-            })
-        };
-        let engine = {
-            let after = After {
-                in_flight,
-                digests,
-                snapshots: folder.snapshots(),
-                read_model: Arc::clone(&read_model),
-            };
-            let engine = recovered.engine;
-            thread::spawn(move || flagging(&fail, || run_engine(engine, &journaled, &after)))
-        };
+        let ingest = thread::spawn(move || {
+            flagging(&fail, || ingest::run(start, live, changes, ticks, stopping))
+        });
         let lookup = {
             let archive = archive.clone();
             let exports = ServedExports::new(folder.exports(), options.disk_reserve);
             thread::spawn(move || lookup::answer_all(&archive, &exports, questions))
         };
         read_model.set_ready(Ok(()));
-        let writer = recovered.writer;
         Ok(Service {
             read_model,
             commands,

@@ -143,7 +143,8 @@ fn measure() {
         workers: 1,
         clock: ClockChoice::Data,
         disk_reserve: 0,
-        ring: RingBounds::default(),
+        // Full before the first reading: it has a bound of its own.
+        ring: RingBounds { bytes: 4 << 20, ..RingBounds::default() },
     };
     let service = Service::start(folder, options, |_, _| {}).unwrap();
     let (mut sent, mut twice) = (0, 0);

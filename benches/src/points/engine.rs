@@ -13,8 +13,7 @@ use smartpulse_operators::batch::{Batch, Epoch};
 use smartpulse_operators::block::{DayBlock, DayState};
 use smartpulse_operators::catalog::Catalog;
 use smartpulse_operators::change::{BatchName, Change, Tick};
-use smartpulse_operators::chunk::{Chunk, DayHistory, Revision, SeriesDay, WithdrawalWork};
-use smartpulse_operators::late::stored_revision;
+use smartpulse_operators::chunk::{Chunk, Cutter, DayHistory, SeriesDay, WithdrawalWork};
 use smartpulse_operators::resolve::{Resolved, resolve_day};
 use smartpulse_operators::stretches::Stretches;
 use smartpulse_operators::time::Instant;
@@ -24,6 +23,7 @@ use smartpulse_operators::totals::sums::DaySums;
 use smartpulse_operators::unit::UnitType;
 use uuid::Uuid;
 
+use super::archive::Archive;
 use crate::clock::now;
 
 /// One in so many series days is compared with a fold of its history at the end.
@@ -41,12 +41,13 @@ pub(crate) struct Took {
 pub(crate) struct MemoryEngine {
     workers: Workers,
     catalog: Catalog,
+    cutter: Cutter,
     newest: Newest,
-    archive: HashMap<SeriesDay, Vec<Revision>, FixedState>,
+    archive: Archive,
     batches: HashMap<Uuid, (Arc<Batch>, Vec<SeriesDay>), FixedState>,
     withdrawn: HashMap<u64, (), FixedState>,
     /// Blocks of sampled series days as the views show them.
-    blocks: HashMap<SeriesDay, DayBlock, FixedState>,
+    blocks: HashMap<SeriesDay, Arc<DayBlock>, FixedState>,
     totals: HashMap<TotalKey, Arc<DaySums>, FixedState>,
     owners: BTreeMap<u64, u64>,
     clock: Instant,
@@ -57,8 +58,9 @@ impl MemoryEngine {
         Ok(MemoryEngine {
             workers: Workers::start(vec![Vec::new(); workers], Epoch(0))?,
             catalog: Catalog::default(),
+            cutter: Cutter::default(),
             newest: Newest::default(),
-            archive: HashMap::default(),
+            archive: Archive::default(),
             batches: HashMap::default(),
             withdrawn: HashMap::default(),
             blocks: HashMap::default(),
@@ -72,7 +74,7 @@ impl MemoryEngine {
     pub(crate) fn apply(&mut self, tick: &Tick) -> Result<Took, WorkerStopped> {
         let mut took = Took::default();
         let begun = now();
-        let mut chunks = Chunk::cut(tick, &mut self.catalog, self.workers.count());
+        let mut chunks = self.cutter.cut(tick, &mut self.catalog, self.workers.count());
         let late: Vec<Vec<SeriesDay>> =
             chunks.iter().map(|chunk| self.newest.late_days(chunk)).collect();
         took.engine += begun.elapsed();
@@ -80,7 +82,7 @@ impl MemoryEngine {
         for (chunk, days) in chunks.iter_mut().zip(&late) {
             took.late_days += days.len();
             for day in days {
-                chunk.histories.insert(*day, self.archive.get(day).cloned().unwrap_or_default());
+                chunk.histories.insert(*day, self.archive.day(*day));
             }
         }
         took.late_fetch += begun.elapsed();
@@ -90,7 +92,10 @@ impl MemoryEngine {
         took.engine += begun.elapsed();
         self.remember(tick, &done);
         let begun = now();
-        drop(done);
+        for decided in done.decided.into_iter().filter_map(Arc::into_inner) {
+            self.cutter.take_back(decided.chunk);
+        }
+        drop(done.totals);
         took.engine += begun.elapsed();
         Ok(took)
     }
@@ -103,7 +108,7 @@ impl MemoryEngine {
             series: day.0,
             described: Arc::clone(self.catalog.series(day.0)),
             day: day.1,
-            revisions: self.archive.get(day).cloned().unwrap_or_default(),
+            revisions: self.archive.day(*day),
         };
         let work = WithdrawalWork {
             batch: Arc::clone(batch),
@@ -132,12 +137,9 @@ impl MemoryEngine {
                 let batch = &chunk.saves[piece.save as usize].batch;
                 let (values, outcomes) =
                     (&chunk.values[piece.range()], &chunk.outcomes[piece.range()]);
-                let Some(revision) = stored_revision(piece, batch, values, outcomes) else {
+                if !self.archive.push(piece, batch, values, outcomes) {
                     continue;
-                };
-                let known = self.archive.entry(piece.series_day()).or_default();
-                let place = known.partition_point(|it| it.batch.order() <= batch.order());
-                known.insert(place, revision);
+                }
                 let named = self.batches.entry(batch.id);
                 named.or_insert_with(|| (Arc::clone(batch), Vec::new())).1.push(piece.series_day());
             }
@@ -145,13 +147,12 @@ impl MemoryEngine {
                 && self.withdrawn.insert(work.batch.sequence.0, ()).is_none()
             {
                 for day in &work.days {
-                    let known = self.archive.entry((day.series, day.day)).or_default();
-                    known.retain(|it| it.batch.sequence != work.batch.sequence);
+                    self.archive.forget((day.series, day.day), work.batch.sequence);
                 }
             }
             for (series_day, block) in decided.deltas.blocks() {
                 if is_sampled(series_day) {
-                    self.blocks.insert(series_day, block);
+                    self.blocks.insert(series_day, Arc::clone(block));
                 }
             }
         }
@@ -198,7 +199,7 @@ impl MemoryEngine {
             let mut expected = DaySums::default();
             for plant in self.owners.iter().filter(|(_, company)| **company == 1) {
                 if let Some(resolved) = self.resolved(*plant.0, key) {
-                    expected.add(&resolved, &Stretches::always(), key.day, 1);
+                    expected.add(resolved.values(), &Stretches::always(), key.day, 1);
                 }
             }
             if **sums != expected {
@@ -224,7 +225,7 @@ impl MemoryEngine {
 
     fn fold(&self, series_day: SeriesDay) -> DayState {
         let slots = self.catalog.series(series_day.0).period.slots();
-        DayState::fold(slots, self.archive.get(&series_day).into_iter().flatten())
+        DayState::fold(slots, &self.archive.day(series_day))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{DayBlock, DayState, Packed, existing, winner_before};
+use proptest::prelude::*;
+
+use super::{DayBlock, DayState, Packed, existing, older_than, winner_of};
 use crate::batch::{Batch, Sequence};
 use crate::chunk::Revision;
 use crate::outcome::Outcome;
@@ -102,7 +104,7 @@ fn the_winner_before_an_order_is_the_newest_older_one_that_covers_the_slot() {
         revision(&issue(2, 3), 0, &[3, ABSENT]),
     ];
     let before = |valid_after, sequence, slot| {
-        winner_before(&revisions, (Instant(valid_after), Sequence(sequence)), slot)
+        winner_of(older_than(&revisions, (Instant(valid_after), Sequence(sequence))), slot)
     };
     assert_eq!([before(1, 4, 0), before(1, 5, 0), before(1, 5, 2)], [NULL, 1, NULL]);
     assert_eq!([before(2, 3, 0), before(2, 3, 1), before(9, 9, 0)], [1, 2, 3]);
@@ -121,5 +123,33 @@ fn what_an_equal_value_means_depends_on_the_skip() {
     ] {
         let told = [existing(value, winner, &plain), existing(value, winner, &skipping)];
         assert_eq!(told, [of_plain, of_skipping], "{value} over {winner}");
+    }
+}
+
+proptest! {
+    /// Looked at from the newest back or laid over one another from the oldest on.
+    #[test]
+    fn a_fold_is_every_revision_laid_over_the_older_ones(
+        said in prop::collection::vec(
+            (0_u16..6, prop::collection::vec(prop_oneof![0_i64..3, Just(NULL), Just(ABSENT)], 1..7), any::<bool>()),
+            0..12,
+        ),
+    ) {
+        let slots = 12;
+        let revisions: Vec<Revision> = (1..)
+            .zip(&said)
+            .map(|(sequence, (first, values, skips))| {
+                let issued = batch(sequence, Instant(0), Instant(sequence as i64), "p", *skips);
+                revision(&Arc::new(issued), *first, values)
+            })
+            .collect();
+        let mut laid = DayState::default();
+        laid.clear(slots);
+        for Revision { batch, first, values } in &revisions {
+            let open = |value: &i64| if *value == ABSENT { Outcome::Absent } else { Outcome::Open };
+            let mut outcomes: Vec<Outcome> = values.iter().map(open).collect();
+            laid.cover(batch, usize::from(*first), values, &mut outcomes);
+        }
+        prop_assert_eq!(DayState::fold(slots, &revisions), laid);
     }
 }

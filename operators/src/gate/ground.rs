@@ -1,14 +1,14 @@
-//! What the rules hold against the slots of one piece, looked up once a piece: units have few versions,
-//! properties and locks, a piece has up to a day of slots.
+//! What the rules hold against the slots of one curve, looked up once a curve: units have few versions,
+//! properties and locks, a curve has up to days of slots.
 
 use crate::chunk::{Piece, SaveContext};
 use crate::outcome::Outcome;
-use crate::quantity::Quantity;
+use crate::quantity::{ABSENT, Quantity};
 use crate::reference::Reference;
 use crate::time::Instant;
 use crate::unit::{Lock, Unit, UnitType, UnitVersion};
 
-/// What the rules hold against a piece.
+/// What the rules hold against a curve.
 pub(super) struct Ground<'r> {
     reference: &'r Reference,
     unit: Unit,
@@ -35,7 +35,7 @@ enum Limits<'r> {
 }
 
 impl<'r> Ground<'r> {
-    /// What is held against `piece` of the save of `context`.
+    /// What is held against the curve of `piece`, of the save of `context`.
     pub(super) fn of(reference: &'r Reference, piece: &Piece, context: &SaveContext) -> Ground<'r> {
         let (unit, checks) = (piece.unit, context.checks);
         let recorded = context.batch.recorded;
@@ -55,14 +55,25 @@ impl<'r> Ground<'r> {
         }
     }
 
-    /// Whether nothing can be held against any slot.
-    pub(super) fn lets_all_pass(&self, piece: &Piece) -> bool {
+    /// Whether nothing can be held against any slot of a piece with those values.
+    pub(super) fn lets_all_pass(&self, piece: &Piece, values: &[i64]) -> bool {
         let first = piece.day.slot_start(piece.period, piece.first.into());
         self.known_from.is_some_and(|from| from <= first)
             && self.path.is_none()
             && self.locks.is_empty()
             && self.closed_upto.is_none_or(|upto| upto < first)
-            && matches!(self.limits, Limits::None)
+            && match self.limits {
+                Limits::None => true,
+                Limits::Same(lower, upper) => {
+                    let lower = lower.map_or(i64::MIN, |limit| limit.0);
+                    let upper = upper.map_or(i64::MAX, |limit| limit.0);
+                    // Nulls and what is not said lie below every value.
+                    let is_within = |value: i64| (value <= ABSENT) | (value >= lower);
+                    let all = |all: bool, value: &i64| all & is_within(*value) & (*value <= upper);
+                    values.iter().fold(true, all)
+                }
+                Limits::ByVersion(..) => false,
+            }
     }
 
     /// The first refusal of a slot that starts there.

@@ -9,7 +9,7 @@ use super::{Act, Answer, Step};
 use crate::batch::{Epoch, Sequence};
 use crate::catalog::Catalog;
 use crate::change::{Change, Checks, Tick};
-use crate::chunk::{Chunk, DayHistory, Revision, SeriesDay, WithdrawalWork, worker_of};
+use crate::chunk::{Chunk, Cutter, DayHistory, Revision, SeriesDay, WithdrawalWork, worker_of};
 use crate::late::stored_revision;
 use crate::reference::Reference;
 use crate::series::SeriesId;
@@ -121,7 +121,7 @@ impl Feeder {
             requests: Vec::new(),
             digests: Vec::new(),
         };
-        Chunk::cut(&tick, &mut self.catalog, workers)
+        Cutter::default().cut(&tick, &mut self.catalog, workers)
     }
 
     fn add_histories(&mut self, chunk: &mut Chunk) {

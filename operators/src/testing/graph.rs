@@ -15,7 +15,7 @@ use timely::worker::Worker;
 use super::feeder::{Feeder, Histories};
 use super::totals::Told;
 use super::{Answer, Decision, Decisions, Row, Step, View};
-use crate::block::{DayBlock, DayState, Packed};
+use crate::block::DayBlock;
 use crate::chunk::{Chunk, SeriesDay};
 use crate::gate::gate;
 use crate::latest::{Decided, RestoredDay, Share, latest};
@@ -44,7 +44,7 @@ pub(crate) struct Run {
     /// After each tick.
     pub(crate) totals: Vec<Told>,
     /// At the end.
-    pub(crate) blocks: BTreeMap<SeriesDay, DayBlock>,
+    pub(crate) blocks: BTreeMap<SeriesDay, Arc<DayBlock>>,
 }
 
 /// Runs `ticks` as `setup` says.
@@ -88,7 +88,7 @@ impl Run {
         let mut shares = vec![Vec::new(); workers];
         for (day, block) in &self.blocks {
             let subject = Arc::clone(feeder.catalog.subject(day.0));
-            let block = Arc::new(block.clone());
+            let block = Arc::clone(block);
             shares[feeder.worker(*day, workers)].push(RestoredDay {
                 series_day: *day,
                 subject,
@@ -125,19 +125,12 @@ impl Run {
                 }
             }
         }
-        for ((day, old, new), (_, block)) in part.deltas.values().zip(part.deltas.blocks()) {
-            let period = feeder.catalog.series(day.0).period;
-            let before = self.blocks.get(&day).map_or_else(
-                || {
-                    let mut nothing = DayState::default();
-                    nothing.clear(period.slots());
-                    Packed::pack(&nothing)
-                },
-                |known| known.packed.clone(),
-            );
-            assert_eq!(old, before, "the old state of a delta is the new one before it");
-            assert_eq!(new, block.packed);
-            self.blocks.insert(day, block);
+        for row in &part.deltas.rows {
+            let slots = feeder.catalog.series(row.series_day.0).period.slots();
+            let before = self.blocks.get(&row.series_day).cloned();
+            let before = before.unwrap_or_else(|| Arc::new(DayBlock::empty(slots)));
+            assert_eq!(row.old, before, "the old state of a delta is the new one before it");
+            self.blocks.insert(row.series_day, Arc::clone(&row.new));
         }
     }
 

@@ -1,6 +1,7 @@
-//! What one worker's plants change in the totals: differences of sums, merged per touched day of a total.
+//! What one worker's plants change in the totals: differences of sums, addressed to the worker of the total.
 //!
-//! The worker keeps the resolved days of its plants, because a plant that moves takes all of them along.
+//! The worker remembers the resolved days of its plants, because a plant that moves takes all of them
+//! along; a day is the block that `latest` holds, not a copy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,11 +15,12 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
 
-use super::TotalKey;
+use super::difference::{Effect, PlantDifference};
 use super::sums::DaySums;
+use super::total_hash;
 use crate::chunk::unit_hash;
 use crate::members::{Assignment, Rows};
-use crate::resolve::{Resolved, ResolvedChange};
+use crate::resolve::{ResolvedChange, ResolvedDay};
 use crate::series::{Kind, Provider, Subject, SubjectId, VoiceId};
 use crate::stretches::Stretches;
 use crate::time::Day;
@@ -27,22 +29,42 @@ use crate::unit::{Unit, UnitType};
 
 /// A difference on its way to the worker of its total.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Difference {
-    /// Of the sums of a day.
-    Sums(TotalKey, DaySums),
-    /// A plant that enters (1) or leaves (−1) for these stretches.
-    Members(Total, Stretches, i64),
+pub struct Difference {
+    /// The hash by which totals are spread.
+    pub to: u64,
+    /// The worker it comes from.
+    pub source: u32,
+    /// The number the total has there: named by its first [`What::Members`].
+    pub total: TotalNo,
+    /// What differs.
+    pub what: What,
 }
 
-impl Difference {
-    /// Of which total.
-    #[must_use]
-    pub fn total(&self) -> &Total {
-        match self {
-            Difference::Sums(key, _) => &key.total,
-            Difference::Members(total, ..) => total,
-        }
-    }
+/// Number of a total on one worker.
+pub type TotalNo = u32;
+
+/// What differs in a total.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum What {
+    /// A plant enters (1) or leaves (−1) for these stretches.
+    Members(Box<(Total, Stretches, i64)>),
+    /// The sums of a day.
+    Sums(Box<(DayOf, DaySums)>),
+    /// A plant's day, of the same effect on every total that holds it.
+    Plant(Arc<(DayOf, PlantDifference)>),
+}
+
+/// A day of a voice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DayOf {
+    /// Number of kind and provider.
+    pub voice: VoiceId,
+    /// Forecasts or actuals.
+    pub kind: Kind,
+    /// Whose.
+    pub provider: Provider,
+    /// The UTC day.
+    pub day: Day,
 }
 
 /// A row of `members` with its time and difference.
@@ -54,7 +76,7 @@ pub(super) fn partial<'s>(
     members: Rows<'s, Assignment>,
 ) -> Stream<'s, u64, Vec<Difference>> {
     let to_plants = Exchange::new(|((plant, _), _, _): &MemberRow| unit_hash(*plant));
-    let mut plants = Plants::default();
+    let mut plants = Plants { source: resolved.scope().index() as u32, ..Plants::default() };
     resolved.binary_frontier::<_, CapacityContainerBuilder<Vec<Difference>>, _, _, _, _>(
         members.inner,
         Pipeline,
@@ -103,112 +125,183 @@ struct Tick {
 /// The plants of a worker.
 #[derive(Default)]
 struct Plants {
-    /// In which totals, and when.
-    assigned: HashMap<Unit, BTreeMap<Total, (TotalNo, Stretches)>, FixedState>,
-    /// Numbers of totals and voices, for the keys of the sums of a tick.
+    source: u32,
+    places: HashMap<Unit, u32, FixedState>,
+    plants: Vec<Plant>,
+    /// By number, those of other workers left out.
+    subjects: Vec<Option<SubjectDays>>,
     numbers: HashMap<Total, TotalNo, FixedState>,
-    totals: Vec<Total>,
-    voices: HashMap<VoiceId, (Kind, Provider), FixedState>,
-    days: HashMap<Unit, Days, FixedState>,
+    /// Hashes of totals, by number.
+    hashes: Vec<u64>,
 }
 
-/// The resolved days of a plant.
-type Days = BTreeMap<(SubjectId, Day), (Arc<Subject>, Resolved)>;
+#[derive(Default)]
+struct Plant {
+    /// In which totals, and when.
+    assigned: Vec<(TotalNo, Stretches)>,
+    subjects: Vec<SubjectId>,
+}
 
-/// Number of a total on this worker.
-type TotalNo = u32;
+/// The resolved days of a subject, ascending.
+struct SubjectDays {
+    subject: Arc<Subject>,
+    plant: u32,
+    days: Vec<(Day, ResolvedDay)>,
+}
 
-/// Differences of a tick by total, voice and day.
-type Sums = HashMap<(TotalNo, VoiceId, Day), DaySums, FixedState>;
+/// Differences of a tick that are not the same for every total.
+type Uneven = HashMap<(TotalNo, DayOf), DaySums, FixedState>;
 
 impl Plants {
     fn apply(&mut self, tick: Tick) -> Vec<Difference> {
-        let mut sums = Sums::default();
+        let (mut differences, mut uneven) = (Vec::new(), Uneven::default());
         for change in tick.changes {
             // Forecasts of companies and groups for themselves are never mixed with sums.
             if change.subject.unit.unit_type == UnitType::PowerPlant {
-                self.change(change, &mut sums);
+                self.change(change, &mut uneven, &mut differences);
             }
         }
-        let mut differences = Vec::new();
         for (plant, moves) in by_plant(tick.moves) {
-            self.move_plant(plant, moves, &mut sums, &mut differences);
+            self.move_plant(plant, moves, &mut uneven, &mut differences);
         }
-        let news = sums.into_iter().filter(|(_, sums)| !sums.is_nothing());
-        differences.extend(news.map(|((total, voice, day), sums)| {
-            let (kind, provider) = self.voices[&voice].clone();
-            let total = self.totals[total as usize].clone();
-            Difference::Sums(TotalKey { total, kind, provider, day }, sums)
-        }));
+        let uneven = uneven.into_iter().filter(|(_, sums)| !sums.is_nothing());
+        differences.extend(
+            uneven.map(|((total, day), sums)| {
+                self.difference(total, What::Sums(Box::new((day, sums))))
+            }),
+        );
         differences
     }
 
-    fn change(&mut self, change: ResolvedChange, sums: &mut Sums) {
+    fn difference(&self, total: TotalNo, what: What) -> Difference {
+        Difference { to: self.hashes[total as usize], source: self.source, total, what }
+    }
+
+    fn change(
+        &mut self,
+        change: ResolvedChange,
+        uneven: &mut Uneven,
+        differences: &mut Vec<Difference>,
+    ) {
         let ResolvedChange { subject, day, old, new } = change;
-        self.hear(&subject);
-        let assigned = self.assigned.get(&subject.unit);
-        for (total, held) in assigned.into_iter().flat_map(BTreeMap::values) {
-            if held.of_day(day).next().is_none() {
-                continue;
-            }
-            let sums = sums.entry((*total, subject.voice, day)).or_default();
-            for (resolved, sign) in [(&old, -1), (&new, 1)] {
-                if let Some(resolved) = resolved {
-                    sums.add(resolved, held, day, sign);
+        let plant = self.hear(&subject);
+        let [was, is] = [&old, &new].map(|day| day.as_ref().map(ResolvedDay::values));
+        let effect = Effect::of(was, is);
+        if !matches!(effect, Effect::Nothing) {
+            let of = DayOf::of(&subject, day);
+            let even = match effect {
+                Effect::Even(difference) => Some(Arc::new((of.clone(), difference))),
+                _ => None,
+            };
+            for (total, held) in &self.plants[plant as usize].assigned {
+                if let Some(even) = even.as_ref().filter(|_| held.hold_all_of(day)) {
+                    differences.push(self.difference(*total, What::Plant(Arc::clone(even))));
+                } else if held.of_day(day).next().is_some() {
+                    let sums = uneven.entry((*total, of.clone())).or_default();
+                    for (values, sign) in [(was, -1), (is, 1)] {
+                        if let Some(values) = values {
+                            sums.add(values, held, day, sign);
+                        }
+                    }
                 }
             }
         }
-        let days = self.days.entry(subject.unit).or_default();
-        match (new, days.get_mut(&(subject.id, day))) {
-            (Some(new), Some((_, known))) => known.become_equal(new),
-            (Some(new), None) => drop(days.insert((subject.id, day), (subject, new))),
-            (None, _) => drop(days.remove(&(subject.id, day))),
+        if let Some(known) = &mut self.subjects[subject.id.0 as usize] {
+            known.keep(day, new);
         }
     }
 
-    /// Remembers what a voice is.
-    fn hear(&mut self, subject: &Subject) {
-        if !self.voices.contains_key(&subject.voice) {
-            self.voices.insert(subject.voice, (subject.kind, subject.provider.clone()));
+    /// Remembers a subject; the place of its plant.
+    fn hear(&mut self, subject: &Arc<Subject>) -> u32 {
+        let place = subject.id.0 as usize;
+        if let Some(Some(known)) = self.subjects.get(place) {
+            return known.plant;
         }
+        if self.subjects.len() <= place {
+            self.subjects.resize_with(place + 1, || None);
+        }
+        let plant = self.place(subject.unit);
+        self.plants[plant as usize].subjects.push(subject.id);
+        let days = SubjectDays { subject: Arc::clone(subject), plant, days: Vec::new() };
+        self.subjects[place] = Some(days);
+        plant
+    }
+
+    fn place(&mut self, plant: Unit) -> u32 {
+        let next = self.plants.len() as u32;
+        let place = *self.places.entry(plant).or_insert(next);
+        if place == next {
+            self.plants.push(Plant::default());
+        }
+        place
+    }
+
+    fn number(&mut self, total: &Total) -> TotalNo {
+        if let Some(known) = self.numbers.get(total) {
+            return *known;
+        }
+        let number = self.hashes.len() as TotalNo;
+        self.hashes.push(total_hash(total));
+        self.numbers.insert(total.clone(), number);
+        number
     }
 
     fn move_plant(
         &mut self,
         plant: Unit,
-        moves: BTreeMap<Total, (Option<Stretches>, Option<Stretches>)>,
-        sums: &mut Sums,
+        moves: Moves,
+        uneven: &mut Uneven,
         differences: &mut Vec<Difference>,
     ) {
-        let days = self.days.get(&plant);
-        let assigned = self.assigned.entry(plant).or_default();
+        let place = self.place(plant) as usize;
         for (total, (old, new)) in moves {
-            let next = self.totals.len() as TotalNo;
-            let number = *self.numbers.entry(total.clone()).or_insert(next);
-            if number == next {
-                self.totals.push(total.clone());
-            }
+            let number = self.number(&total);
             for (held, sign) in [(&old, -1), (&new, 1)] {
                 let Some(held) = held else { continue };
-                differences.push(Difference::Members(total.clone(), held.clone(), sign));
-                for ((_, day), (subject, resolved)) in days.into_iter().flatten() {
-                    if held.of_day(*day).next().is_some() {
-                        let sums = sums.entry((number, subject.voice, *day)).or_default();
-                        sums.add(resolved, held, *day, sign);
+                let what = What::Members(Box::new((total.clone(), held.clone(), sign)));
+                differences.push(self.difference(number, what));
+                let known = self.plants[place].subjects.iter();
+                let subjects = known.filter_map(|id| self.subjects[id.0 as usize].as_ref());
+                for SubjectDays { subject, days, .. } in subjects {
+                    for (day, resolved) in days {
+                        if held.of_day(*day).next().is_some() {
+                            let of = DayOf::of(subject, *day);
+                            let sums = uneven.entry((number, of)).or_default();
+                            sums.add(resolved.values(), held, *day, sign);
+                        }
                     }
                 }
             }
-            match new {
-                Some(new) => drop(assigned.insert(total, (number, new))),
-                None => drop(assigned.remove(&total)),
-            }
+            let assigned = &mut self.plants[place].assigned;
+            assigned.retain(|(known, _)| *known != number);
+            assigned.extend(new.map(|new| (number, new)));
         }
     }
 }
 
+impl DayOf {
+    fn of(subject: &Subject, day: Day) -> DayOf {
+        let Subject { voice, kind, .. } = *subject;
+        DayOf { voice, kind, provider: subject.provider.clone(), day }
+    }
+}
+
+impl SubjectDays {
+    fn keep(&mut self, day: Day, resolved: Option<ResolvedDay>) {
+        let place = self.days.binary_search_by_key(&day, |(known, _)| *known);
+        match (place, resolved) {
+            (Ok(place), Some(resolved)) => self.days[place].1 = resolved,
+            (Ok(place), None) => drop(self.days.remove(place)),
+            (Err(place), Some(resolved)) => self.days.insert(place, (day, resolved)),
+            (Err(_), None) => {}
+        }
+    }
+}
+
+/// What held before in each total, and what holds now.
 type Moves = BTreeMap<Total, (Option<Stretches>, Option<Stretches>)>;
 
-/// Moves by plant and total: what held before, and what holds now.
+/// Moves by plant.
 fn by_plant(rows: Vec<MemberRow>) -> BTreeMap<Unit, Moves> {
     let mut net: BTreeMap<Assignment, isize> = BTreeMap::new();
     for (row, _, difference) in rows {

@@ -2,10 +2,13 @@
 //! sum fine. Exact integers, so any order and any share of workers gives the same.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
+use super::difference::PlantDifference;
+use super::slots::Slots;
 use crate::block::NARROW_NULL;
 use crate::quantity::NULL;
-use crate::resolve::Resolved;
+use crate::resolve::Values;
 use crate::stretches::Stretches;
 use crate::time::{Day, Period};
 use crate::timeline::Timeline;
@@ -14,8 +17,8 @@ use crate::timeline::Timeline;
 /// negative. In hundredths of a kW: a million plants of ten GW each stay far from overflow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySums {
-    /// By grid, finest first.
-    grids: Vec<GridSums>,
+    /// By grid, finest first; nearly always one.
+    grids: SmallVec<[GridSums; 1]>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +26,7 @@ struct GridSums {
     grid: Period,
     /// Plants that have something present on this grid, values or nulls.
     plants: i64,
-    sums: Box<[i64]>,
-    reporting: Box<[i32]>,
+    slots: Slots,
 }
 
 /// A total on its grid, with who belongs and who reports.
@@ -42,7 +44,7 @@ pub struct TotalDay {
 
 impl DaySums {
     /// Adds (`sign` 1) or takes away (−1) a plant that belongs during `held`.
-    pub fn add(&mut self, resolved: &Resolved, held: &Stretches, day: Day, sign: i64) {
+    pub fn add(&mut self, resolved: Values<'_>, held: &Stretches, day: Day, sign: i64) {
         let own = resolved.grid();
         let mut windows = held.of_day(day);
         let windows: Vec<(usize, usize)> = match (windows.next(), windows.next()) {
@@ -60,46 +62,48 @@ impl DaySums {
         of_grid.plants += sign;
         for (from, to) in windows {
             for slot in from / minutes..to / minutes {
-                let value = resolved.value(slot / repeat);
+                let value = resolved.at(slot / repeat);
                 if value != NULL {
-                    of_grid.sums[slot] += sign * value;
-                    of_grid.reporting[slot] += sign as i32;
+                    of_grid.slots.add(slot, sign * value, sign);
                 }
             }
         }
     }
 
     /// Adds a plant that belongs all day.
-    fn add_whole(&mut self, resolved: &Resolved, grid: Period, sign: i64) {
+    fn add_whole(&mut self, resolved: Values<'_>, grid: Period, sign: i64) {
         let of_grid = self.of_grid(grid);
         of_grid.plants += sign;
-        let slots = of_grid.sums.iter_mut().zip(&mut of_grid.reporting);
         match resolved {
-            Resolved::Narrow(values) => {
-                for ((sum, reporting), value) in slots.zip(values) {
-                    let is_there = *value != NARROW_NULL;
-                    *sum += if is_there { sign * i64::from(*value) } else { 0 };
-                    *reporting += if is_there { sign as i32 } else { 0 };
-                }
+            Values::Narrow(values) => {
+                let signed =
+                    |value: &i32| if *value == NARROW_NULL { 0 } else { sign as i32 * value };
+                let count = |value: &i32| if *value == NARROW_NULL { 0 } else { sign as i8 };
+                let sums: Vec<i32> = values.iter().map(signed).collect();
+                let counts: Vec<i8> = values.iter().map(count).collect();
+                of_grid.slots.add_run(0, &sums, &counts);
             }
-            Resolved::Wide(values) => {
-                for ((sum, reporting), value) in slots.zip(values) {
-                    let is_there = *value != NULL;
-                    *sum += if is_there { sign * *value } else { 0 };
-                    *reporting += if is_there { sign as i32 } else { 0 };
+            Values::Wide(values) => {
+                for (slot, value) in values.iter().enumerate().filter(|(_, value)| **value != NULL)
+                {
+                    of_grid.slots.add(slot, sign * value, sign);
                 }
             }
         }
     }
 
+    /// Adds the difference that a plant's day makes where the plant belongs all day.
+    pub fn add_difference(&mut self, difference: &PlantDifference) {
+        let of_grid = self.of_grid(difference.grid);
+        of_grid.plants += i64::from(difference.plants);
+        let first = usize::from(difference.first);
+        of_grid.slots.add_run(first, &difference.sums, &difference.reporting);
+    }
+
     /// Whether adding it changes nothing.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
-        self.grids.iter().all(|of_grid| {
-            of_grid.plants == 0
-                && of_grid.sums.iter().all(|sum| *sum == 0)
-                && of_grid.reporting.iter().all(|count| *count == 0)
-        })
+        self.grids.iter().all(|of_grid| of_grid.plants == 0 && of_grid.slots.is_nothing())
     }
 
     /// Adds another sum, or a difference.
@@ -107,15 +111,24 @@ impl DaySums {
         for from in &other.grids {
             let into = self.of_grid(from.grid);
             into.plants += from.plants;
-            into.sums.iter_mut().zip(&from.sums).for_each(|(sum, more)| *sum += more);
-            into.reporting.iter_mut().zip(&from.reporting).for_each(|(sum, more)| *sum += more);
+            into.slots.merge(&from.slots);
         }
+    }
+
+    /// A word of its own cache line.
+    pub(super) fn touch(&self) -> i32 {
+        self.grids.first().map_or(0, |of_grid| of_grid.plants as i32)
+    }
+
+    /// A word of each cache line of the sums and counts.
+    pub(super) fn touch_lines(&self) -> i32 {
+        self.grids.first().map_or(0, |of_grid| of_grid.slots.touch_lines())
     }
 
     /// Bytes it holds in memory, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let of_grid = |sums: &GridSums| size_of::<GridSums>() + sums.sums.len() * 12;
+        let of_grid = |sums: &GridSums| size_of::<GridSums>() + sums.slots.bytes();
         self.grids.iter().map(of_grid).sum()
     }
 
@@ -142,8 +155,8 @@ impl DaySums {
         for of_grid in &self.grids {
             let repeat = usize::from(of_grid.grid.minutes()) / minutes;
             for slot in 0..grid.slots() {
-                total.sums[slot] += of_grid.sums[slot / repeat];
-                total.reporting[slot] += of_grid.reporting[slot / repeat] as u32;
+                total.sums[slot] += of_grid.slots.sum(slot / repeat);
+                total.reporting[slot] += of_grid.slots.count(slot / repeat) as u32;
             }
         }
         total
@@ -152,8 +165,8 @@ impl DaySums {
     fn of_grid(&mut self, grid: Period) -> &mut GridSums {
         let place = self.grids.partition_point(|of_grid| of_grid.grid < grid);
         if self.grids.get(place).is_none_or(|of_grid| of_grid.grid != grid) {
-            let (sums, reporting) = (vec![0; grid.slots()].into(), vec![0; grid.slots()].into());
-            self.grids.insert(place, GridSums { grid, plants: 0, sums, reporting });
+            let slots = Slots::nothing(grid.slots());
+            self.grids.insert(place, GridSums { grid, plants: 0, slots });
         }
         &mut self.grids[place]
     }

@@ -1,17 +1,26 @@
-//! The engine's thread: applies durable ticks, answers who waits for them, and takes snapshots.
+//! The engine's thread: recovers the folder, for an engine stays on the thread that made it, then applies
+//! durable ticks, answers who waits for them, and takes snapshots.
 
 use std::path::PathBuf;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::time::Instant;
 use smartpulse_serve::read_model::ReadModel;
+use tokio::sync::watch;
 use tracing::error;
 
-use super::ServiceError;
+use super::{ServiceError, flagging};
 use crate::engine::{Base, Engine};
 use crate::failpoint;
+use crate::folder::DataFolder;
+use crate::history::HistoryError;
+use crate::history::tail::Archive;
 use crate::ingest::{Digests, Handed, InFlight, Journaled};
+use crate::journal::Journal;
+use crate::recovery::{self, Recovered, RecoveryError};
 use crate::snapshot;
 
 /// Journal bytes after which a snapshot is taken: bounds the time of a start.
@@ -25,8 +34,84 @@ pub(super) struct After {
     pub(super) read_model: Arc<ReadModel>,
 }
 
+/// What the engine thread begins with.
+pub(super) struct Beginning {
+    pub(super) folder: DataFolder,
+    pub(super) workers: usize,
+    pub(super) journaled: Receiver<Handed>,
+    pub(super) after: After,
+}
+
+/// What a recovery leaves beside the engine.
+pub(super) struct Begun {
+    pub(super) folder: DataFolder,
+    pub(super) journal: Journal,
+    pub(super) base: Base,
+    pub(super) archive: Archive,
+    pub(super) writer: JoinHandle<Result<(), HistoryError>>,
+    /// Instants at which something becomes due.
+    pub(super) due: Vec<Instant>,
+}
+
+/// What the thread tells until it is ready.
+enum Told {
+    Epoch(Epoch, Epoch),
+    Begun(Box<Begun>),
+    Failed(RecoveryError),
+}
+
+/// The engine's thread; joined, it gives the final state.
+pub(super) type EngineThread = JoinHandle<Result<Base, ServiceError>>;
+
+/// Starts the thread and waits until it has recovered the folder. `progress` hears of each recovered epoch.
+///
+/// # Errors
+/// [`ServiceError::Recovery`]; the folder is free again by then.
+pub(super) fn start(
+    beginning: Beginning,
+    fail: watch::Sender<bool>,
+    mut progress: impl FnMut(Epoch, Epoch),
+) -> Result<(EngineThread, Begun), ServiceError> {
+    let (tell, told) = mpsc::channel();
+    let thread = thread::spawn(move || flagging(&fail, || recover_and_run(beginning, tell)));
+    for told in told {
+        match told {
+            Told::Epoch(done, all) => progress(done, all),
+            Told::Begun(begun) => return Ok((thread, *begun)),
+            Told::Failed(problem) => {
+                thread.join().map_err(|_| ServiceError::Panicked)??;
+                return Err(problem.into());
+            }
+        }
+    }
+    Err(ServiceError::Panicked)
+}
+
+fn recover_and_run(beginning: Beginning, tell: Sender<Told>) -> Result<Base, ServiceError> {
+    let Beginning { folder, workers, journaled, after } = beginning;
+    let heard = |done, all| drop(tell.send(Told::Epoch(done, all)));
+    let recovered = recovery::recover(&folder, workers, &after.read_model, heard);
+    let Recovered { journal, engine, writer, digests, due } = match recovered {
+        Ok(recovered) => recovered,
+        Err(problem) => {
+            drop(folder);
+            // Who started the service says so.
+            let _ = tell.send(Told::Failed(problem));
+            return Ok(Base::default());
+        }
+    };
+    *after.digests.lock().unwrap_or_else(PoisonError::into_inner) = digests;
+    let (base, archive) = (engine.base(), engine.archive().clone());
+    let begun = Begun { folder, journal, base, archive, writer, due };
+    if tell.send(Told::Begun(Box::new(begun))).is_err() {
+        return Ok(Base::default());
+    }
+    drop(tell);
+    run_engine(engine, &journaled, &after)
+}
+
 /// Applies what is handed over until ingest has ended; gives the final state.
-pub(super) fn run_engine(
+fn run_engine(
     mut engine: Engine,
     journaled: &Receiver<Handed>,
     after: &After,

@@ -195,7 +195,7 @@ async fn as_told(
             if let Some(resolved) = told.resolved(*day, *reference)
                 && let Some(of_day) = sums.get_mut(&(*name, *day))
             {
-                of_day.add(&resolved, held, *day, 1);
+                of_day.add(resolved.values(), held, *day, 1);
             }
         }
     }

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayState;
-use smartpulse_operators::catalog::Catalog;
+use smartpulse_operators::catalog::{Catalog, SeriesRef};
 use smartpulse_operators::change::{BatchName, Change, Save};
 use smartpulse_operators::chunk::{Revision, SeriesDay};
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_operators::reference::Reference;
-use smartpulse_operators::series::{Provider, Series, SeriesId};
+use smartpulse_operators::series::{Provider, SeriesId};
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::Lock;
 use tokio::sync::{mpsc, watch};
@@ -268,7 +268,7 @@ impl Engine {
             }
             for (provider, decisions) in providers {
                 let (kind, unit, period) = (entry.kind, entry.unit, entry.period);
-                let series = self.catalog.id(&Series { kind, unit, provider, period });
+                let series = self.catalog.id(SeriesRef { kind, unit, provider: &provider, period });
                 entry.curve.for_each_day(period, |day, first, values| {
                     let state = self.days.entry((series, day)).or_default();
                     if state.values.is_empty() {
