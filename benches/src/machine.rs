@@ -52,6 +52,14 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64> {
     ticks(&text).map(|ticks| ticks / TICKS_A_SECOND).with_context(|| format!("{path}: {text}"))
 }
 
+/// Bytes of memory that a process holds, pages of files it has mapped included.
+pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
+    let kilobytes = field(&text, "VmRSS").and_then(|it| it.split(' ').next()?.parse().ok());
+    kilobytes.map(|it: u64| it * 1_024).with_context(|| format!("{path}: {text}"))
+}
+
 /// User and system time of a line of `/proc/PID/stat`. The name before may hold blanks and brackets.
 fn ticks(stat: &str) -> Option<f64> {
     let (_, behind_name) = stat.rsplit_once(')')?;
@@ -81,8 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_taken_some_time() {
+    fn this_process_has_taken_time_and_memory() {
         assert!(cpu_seconds(std::process::id()).unwrap() >= 0.0);
+        assert!(resident_bytes(std::process::id()).unwrap() > 0);
         assert!(Machine::read().cores > 0);
     }
 }

@@ -15,6 +15,7 @@ mod figures;
 mod fill;
 mod load;
 mod machine;
+mod memory;
 mod plan;
 mod points;
 mod reads;
@@ -47,8 +48,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Scenario = (&'static str, fn(&Plan, &mut Table) -> Result<()>);
 
 /// In this order: what is measured in this process comes first, while its memory is fresh.
-const SCENARIOS: [Scenario; 8] = [
+const SCENARIOS: [Scenario; 9] = [
     ("points", points::rows),
+    ("bytes-per-live-point", memory::rows),
     ("durable-points", durable::rows),
     ("save-latency, subscriber-latency", saves::rows),
     ("durable-batches", batches::rows),
@@ -78,6 +80,7 @@ fn play(role: Role) -> Result<()> {
         Role::Load => load::play(),
         Role::Bare => bare::play(),
         Role::Fill => fill::play(),
+        Role::Hold => memory::play(),
         Role::Export => exports::play(),
     }
 }
@@ -93,6 +96,9 @@ fn run(asked: &Asked) -> Result<()> {
         machine.memory_bytes >> 30,
         if plan.quick { "; quick: numbers say little" } else { "" }
     ));
+    if asked.services {
+        say("no row needs a service beside the platform yet");
+    }
     let begun = clock::now();
     let mut table = Table::default();
     let mut failed = Vec::new();

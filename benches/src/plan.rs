@@ -36,6 +36,9 @@ pub(crate) struct Asked {
     /// A Python with pyarrow and polars, as `cargo xtask test` makes it
     #[arg(long, env = "SMARTPULSE_PYTHON", value_name = "FILE")]
     python: Option<PathBuf>,
+    /// The peer of `benches/peers/dbsp`, as `cargo xtask bench --peers` builds it
+    #[arg(long, env = "SMARTPULSE_BENCH_DBSP", value_name = "FILE")]
+    dbsp: Option<PathBuf>,
     /// The folder of the public data sets
     #[arg(
         long,
@@ -51,12 +54,6 @@ pub(crate) struct Asked {
 pub(crate) struct Plan {
     /// Fewer and shorter runs.
     pub(crate) quick: bool,
-    /// Other engines too.
-    #[allow(dead_code, reason = "rows of points ask for it")]
-    pub(crate) peers: bool,
-    /// Services too.
-    #[allow(dead_code, reason = "rows of services ask for it")]
-    pub(crate) services: bool,
     /// The program `smartpulse`.
     pub(crate) program: PathBuf,
     /// The folder of the public data sets.
@@ -64,6 +61,7 @@ pub(crate) struct Plan {
     only: Vec<String>,
     folder: PathBuf,
     python: Option<PathBuf>,
+    dbsp: Option<PathBuf>,
 }
 
 impl Plan {
@@ -80,15 +78,18 @@ impl Plan {
         let folder = asked.folder.clone().unwrap_or_else(|| beside.join("bench-folders"));
         fs::create_dir_all(&folder)
             .with_context(|| format!("{} cannot be made", folder.display()))?;
+        ensure!(
+            !asked.peers || asked.dbsp.is_some(),
+            "--peers needs SMARTPULSE_BENCH_DBSP; `cargo xtask bench --peers` builds what it names"
+        );
         Ok(Plan {
             quick: asked.quick,
-            peers: asked.peers,
-            services: asked.services,
             program,
             datasets: std::path::absolute(&asked.datasets)?,
             only: asked.only.clone(),
             folder,
             python: asked.python.clone(),
+            dbsp: asked.dbsp.clone().filter(|_| asked.peers),
         })
     }
 
@@ -117,6 +118,11 @@ impl Plan {
             .with_context(|| format!("{} takes no folder", self.folder.display()))
     }
 
+    /// The peer that is measured too; none: it was not asked for.
+    pub(crate) fn dbsp(&self) -> Option<&Path> {
+        self.dbsp.as_deref()
+    }
+
     /// A Python with pyarrow and polars.
     pub(crate) fn python(&self) -> Result<&Path> {
         self.python.as_deref().context(
@@ -138,13 +144,12 @@ mod tests {
     fn plan(only: &[&str]) -> Plan {
         Plan {
             quick: true,
-            peers: false,
-            services: false,
             program: PathBuf::new(),
             datasets: PathBuf::new(),
             only: only.iter().map(|name| (*name).to_owned()).collect(),
             folder: PathBuf::new(),
             python: None,
+            dbsp: None,
         }
     }
 

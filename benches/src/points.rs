@@ -6,20 +6,22 @@ mod differential_points;
 mod engine;
 mod flat;
 mod hash_loop;
+mod peer;
+mod references;
 pub(crate) mod workload;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use smartpulse_operators::change::Tick;
+use timely::worker::Worker;
 
 use crate::clock::now;
 use crate::plan::{Plan, say};
 use crate::table::{Better, Measured, Row, Table};
-use differential_points::DifferentialPoints;
 use engine::MemoryEngine;
-use flat::Point;
-use hash_loop::HashLoop;
+use references::References;
 use workload::Workload;
 
 /// The seed of every fleet.
@@ -46,7 +48,9 @@ pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
                 let name = format!("points-{tick}-{fleet}-{workers}w");
                 if plan.wants(&name) {
                     say(&format!("{name} …"));
-                    let case = Case { plants, points, workers, has_references: tick == "medium" };
+                    let has_references = tick == "medium";
+                    let dbsp = plan.dbsp().filter(|_| has_references).map(Path::to_owned);
+                    let case = Case { plants, points, workers, has_references, dbsp };
                     table.add(case.row(plan, name)?);
                 }
             }
@@ -60,12 +64,14 @@ pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
 }
 
 /// One row of points.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Case {
     plants: u64,
     points: usize,
     workers: usize,
     has_references: bool,
+    /// The program of the peer.
+    dbsp: Option<PathBuf>,
 }
 
 /// What one run took.
@@ -73,8 +79,7 @@ struct Case {
 struct Run {
     points: usize,
     engine: Duration,
-    hash_loop: Duration,
-    differential: Duration,
+    references: references::Took,
     late_fetch: Duration,
     late_days: usize,
     made: Duration,
@@ -82,17 +87,19 @@ struct Run {
 
 impl Case {
     fn row(self, plan: &Plan, name: String) -> Result<Row> {
-        let (runs, points) = (plan.sized(5, 3), plan.sized(10_000_000, 1_000_000));
+        // What references keep of a point is many times what the engine keeps.
+        let most = if self.has_references { 5_000_000 } else { 10_000_000 };
+        let (runs, points) = (plan.sized(5, 3), plan.sized(most, 1_000_000));
         // Fewer points where a tick has few: its own cost is what is measured there.
         let points = points.min(self.points * plan.sized(20_000, 2_000)).max(self.points);
+        let case = self.clone();
         let measured = timely::execute_directly(move |worker| -> Result<(Vec<Run>, usize)> {
-            let mut bench = Bench::start(self, worker)?;
+            let mut bench = Bench::start(&case, worker)?;
             bench.fill(worker)?;
             // The first runs after the fill meet cold pages.
             bench.run(points / 4, worker)?;
             let runs = (0..runs).map(|_| bench.run(points, worker)).collect::<Result<_>>()?;
-            let compared = bench.engine.check().map_err(|fault| anyhow!("wrong: {fault}"))?;
-            Ok((runs, compared))
+            Ok((runs, bench.check()?))
         });
         let (runs, compared) = measured?;
         let rate = |time: fn(&Run) -> Duration| {
@@ -101,8 +108,11 @@ impl Case {
         };
         let mut row = Row::new(name, "points/s", Better::More, rate(|run| run.engine));
         if self.has_references {
-            row = row.beside("hash-loop", rate(|run| run.hash_loop));
-            row = row.beside("differential-points", rate(|run| run.differential));
+            row = row.beside("hash-loop", rate(|run| run.references.hash_loop));
+            row = row.beside("differential-points", rate(|run| run.references.differential));
+        }
+        if self.dbsp.is_some() {
+            row = row.beside("dbsp", rate(|run| run.references.dbsp));
         }
         let sum = |time: fn(&Run) -> Duration| runs.iter().map(time).sum::<Duration>();
         let late_days: usize = runs.iter().map(|run| run.late_days).sum();
@@ -125,28 +135,29 @@ struct Bench {
     workload: Workload,
     points: usize,
     engine: MemoryEngine,
-    references: Option<(HashLoop, DifferentialPoints)>,
+    references: Option<References>,
 }
 
 impl Bench {
-    fn start(case: Case, worker: &mut timely::worker::Worker) -> Result<Bench> {
+    fn start(case: &Case, worker: &mut Worker) -> Result<Bench> {
         let mut workload = Workload::new(SEED, case.plants);
         let mut engine = MemoryEngine::start(case.workers)?;
         engine.apply(&workload.statements())?;
-        let built = |worker| (HashLoop::default(), DifferentialPoints::build(worker));
-        let references = case.has_references.then(|| built(worker));
+        let dbsp = case.dbsp.as_deref();
+        let start = || References::start(worker, dbsp, case.workers);
+        let references = case.has_references.then(start).transpose()?;
         Ok(Bench { workload, points: case.points, engine, references })
     }
 
-    fn fill(&mut self, worker: &mut timely::worker::Worker) -> Result<()> {
+    fn fill(&mut self, worker: &mut Worker) -> Result<()> {
         for tick in self.workload.fill() {
-            self.apply(&[tick], &mut Run::default(), worker)?;
+            self.apply(&[tick], true, &mut Run::default(), worker)?;
         }
         Ok(())
     }
 
     /// Takes ticks in until they have held that many points.
-    fn run(&mut self, points: usize, worker: &mut timely::worker::Worker) -> Result<Run> {
+    fn run(&mut self, points: usize, worker: &mut Worker) -> Result<Run> {
         let mut run = Run::default();
         while run.points < points {
             let begun = now();
@@ -157,7 +168,7 @@ impl Bench {
                 stretch.push(tick);
             }
             run.made += begun.elapsed();
-            self.apply(&stretch, &mut run, worker)?;
+            self.apply(&stretch, false, &mut run, worker)?;
         }
         Ok(run)
     }
@@ -166,8 +177,9 @@ impl Bench {
     fn apply(
         &mut self,
         ticks: &[Tick],
+        is_first: bool,
         run: &mut Run,
-        worker: &mut timely::worker::Worker,
+        worker: &mut Worker,
     ) -> Result<()> {
         for tick in ticks {
             let took = self.engine.apply(tick)?;
@@ -175,14 +187,19 @@ impl Bench {
             run.late_fetch += took.late_fetch;
             run.late_days += took.late_days;
         }
-        if let Some((hash_loop, differential)) = &mut self.references {
-            let flat: Vec<Vec<Point>> = ticks.iter().map(flat::points).collect();
-            run.hash_loop += flat.iter().map(|points| hash_loop.apply(points)).sum::<Duration>();
-            for points in &flat {
-                run.differential += differential.apply(worker, points);
-            }
+        if let Some(references) = &mut self.references {
+            let took = references.apply(ticks, is_first, worker)?;
+            run.references.hash_loop += took.hash_loop;
+            run.references.differential += took.differential;
+            run.references.dbsp += took.dbsp;
         }
         Ok(())
+    }
+
+    /// Compares what the engine shows with the oracle; how many values.
+    fn check(self) -> Result<usize> {
+        self.references.map_or(Ok(()), References::check)?;
+        self.engine.check().map_err(|fault| anyhow!("wrong: {fault}"))
     }
 }
 

@@ -21,12 +21,19 @@ pub(crate) enum Role {
     Bare,
     /// Takes the point workload into a folder.
     Fill,
+    /// Takes the point workload in and holds it.
+    Hold,
     /// Exports a folder, as often as asked.
     Export,
 }
 
-const WORDS: [(&str, Role); 4] =
-    [("load", Role::Load), ("bare", Role::Bare), ("fill", Role::Fill), ("export", Role::Export)];
+const WORDS: [(&str, Role); 5] = [
+    ("load", Role::Load),
+    ("bare", Role::Bare),
+    ("fill", Role::Fill),
+    ("hold", Role::Hold),
+    ("export", Role::Export),
+];
 
 /// The role this process was started in; none: a person started it.
 pub(crate) fn role_of_this_process() -> Option<Role> {

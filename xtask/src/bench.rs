@@ -12,14 +12,19 @@ use crate::{console, python, test};
 
 /// What the program is called.
 const BENCH: &str = "bench";
+/// The peer, from the root.
+const DBSP: &str = "benches/peers/dbsp/Cargo.toml";
 
-/// Runs the benchmark with these arguments; what it prints is its own.
-pub(crate) fn bench(profile: Profile, arguments: &[String]) -> Result<()> {
+/// Runs the benchmark with these arguments; what it prints is its own. `peers`: other engines too.
+pub(crate) fn bench(profile: Profile, peers: bool, arguments: &[String]) -> Result<()> {
     let python = python::environment()?;
     let console = console::built_if_possible()?;
     let program = project::build_smartpulse(profile, console.as_deref())?;
     let bench = build(profile, console.as_deref(), &program)?;
     let mut command = Command::new(bench);
+    if peers {
+        command.env("SMARTPULSE_BENCH_DBSP", build_dbsp()?);
+    }
     command.current_dir(project::root()).args(arguments);
     command.env("SMARTPULSE_BENCH_PROGRAM", &program).env("SMARTPULSE_PYTHON", &python);
     if env::var_os("SMARTPULSE_BENCH_FOLDER").is_none() {
@@ -52,4 +57,16 @@ fn build(profile: Profile, console: Option<&Path>, program: &Path) -> Result<Pat
     let status = build.stdout(Stdio::null()).status().context("cargo build cannot be started")?;
     project::require("cargo build", status)?;
     Ok(program.with_file_name(format!("{BENCH}{}", env::consts::EXE_SUFFIX)))
+}
+
+/// Builds the peer of `dbsp`, always in release: a workspace of its own, which nothing else waits for.
+fn build_dbsp() -> Result<PathBuf> {
+    let folder = project::target()?.join("peers");
+    let mut build = project::cargo()?;
+    build.args(["build", "--release", "--locked", "--manifest-path", DBSP]);
+    build.arg("--target-dir").arg(&folder);
+    let status = build.stdout(Stdio::null()).status().context("cargo build cannot be started")?;
+    project::require("cargo build of the dbsp peer", status)?;
+    let program = format!("smartpulse-peer-dbsp{}", env::consts::EXE_SUFFIX);
+    Ok(folder.join("release").join(program))
 }

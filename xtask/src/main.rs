@@ -79,7 +79,8 @@ fn main() -> ExitCode {
             let flags = flags.into_iter().chain([("--json", json)]).filter(|(_, is_set)| *is_set);
             let mut arguments: Vec<String> = flags.map(|(flag, _)| flag.to_owned()).collect();
             arguments.extend(only.into_iter().map(|name| format!("--only={name}")));
-            bench::bench(if dev { Profile::Dev } else { Profile::Release }, &arguments)
+            let profile = if dev { Profile::Dev } else { Profile::Release };
+            bench::bench(profile, peers, &arguments)
         }
     };
     match outcome {

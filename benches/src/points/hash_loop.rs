@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::flat::Point;
+use super::peer::mixed;
 use crate::clock::now;
 
 /// Plants a company, as in the workload.
@@ -47,5 +48,14 @@ impl HashLoop {
             }
         }
         begun.elapsed()
+    }
+
+    /// One number of all sums, as a peer makes it.
+    pub(crate) fn digest(&self) -> u64 {
+        let standing = self.sums.iter().filter(|(_, (_, count))| *count != 0);
+        standing.fold(0, |all, ((company, voice, slot), (sum, count))| {
+            let key = u64::from(*company) << 48 | u64::from(*voice) << 32 | u64::from(*slot);
+            all.wrapping_add(mixed(key, *sum, (*count).into()))
+        })
     }
 }
