@@ -43,6 +43,11 @@ impl Quantity {
         measure.text(self.hundredths_in(measure, period))
     }
 
+    /// Appends the same to `text`.
+    pub fn write_in(self, measure: Measure, period: Period, text: &mut String) {
+        measure.write(self.hundredths_in(measure, period), text);
+    }
+
     /// Megawatts as the nearest double, exact to the hundredth of a kW when printed with five decimals.
     #[must_use]
     pub fn megawatts(self) -> f64 {
@@ -88,7 +93,14 @@ impl Measure {
     /// A count of hundredths of a kW or kWh as decimal text in this unit, without trailing zeros.
     #[must_use]
     pub fn text(self, hundredths: i64) -> String {
-        decimal_text(hundredths, if self.is_mega() { 5 } else { 2 })
+        let mut text = String::new();
+        self.write(hundredths, &mut text);
+        text
+    }
+
+    /// Appends the same to `text`.
+    pub fn write(self, hundredths: i64, text: &mut String) {
+        write_decimal(hundredths, if self.is_mega() { 5 } else { 2 }, text);
     }
 
     /// Whether it measures energy, not power.
@@ -130,6 +142,9 @@ impl Decimal {
     /// # Errors
     /// [`NumberError::Unreadable`] for anything else, [`NumberError::TooLarge`] from 10^18 on.
     pub fn parse(text: &str) -> Result<Decimal, NumberError> {
+        if let Some(short) = parse_short(text) {
+            return Ok(short);
+        }
         let text = text.trim();
         let (negative, unsigned) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),
@@ -190,17 +205,49 @@ impl Decimal {
     /// # Errors
     /// [`NumberError::TooLarge`] where it leaves 64 bits.
     pub fn to_quantity(self, measure: Measure, period: Period) -> Result<Quantity, NumberError> {
+        let decimals = if measure.is_mega() { 5 } else { 2 };
+        if !measure.is_energy() && self.scale <= decimals {
+            // Nothing is lost, so nothing is rounded.
+            return bounded(self.mantissa * 10_i128.pow(decimals - self.scale));
+        }
         let mega = if measure.is_mega() { 1_000 } else { 1 };
         let (hours, minutes) =
             if measure.is_energy() { (60, i128::from(period.minutes())) } else { (1, 1) };
         let hundredths = self.mantissa * 100 * mega * hours;
         let rounded = divide_half_away(hundredths, 10_i128.pow(self.scale) * minutes);
-        i64::try_from(rounded)
-            .ok()
-            .filter(|value| value.abs() <= i64::MAX / 4)
-            .map(Quantity)
-            .ok_or(NumberError::TooLarge)
+        bounded(rounded)
     }
+}
+
+fn bounded(hundredths: i128) -> Result<Quantity, NumberError> {
+    let value =
+        i64::try_from(hundredths).ok().filter(|value| value.unsigned_abs() <= i64::MAX as u64 / 4);
+    value.map(Quantity).ok_or(NumberError::TooLarge)
+}
+
+/// Reads `[-]digits[.digits]` of at most 18 digits, as most numbers are; none for anything else.
+fn parse_short(text: &str) -> Option<Decimal> {
+    let (digits, is_negative) = match text.as_bytes() {
+        [b'-', digits @ ..] => (digits, true),
+        digits => (digits, false),
+    };
+    let (mut mantissa, mut scale, mut point) = (0_i64, 0, false);
+    if !(1..=18).contains(&digits.len()) {
+        return None;
+    }
+    for digit in digits {
+        match digit {
+            b'0'..=b'9' => {
+                mantissa = mantissa * 10 + i64::from(digit - b'0');
+                scale += u32::from(point);
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    let is_number = digits.len() > usize::from(point) && i64::from(scale) <= FRACTION_DIGITS;
+    let mantissa = i128::from(if is_negative { -mantissa } else { mantissa });
+    is_number.then_some(Decimal { mantissa, scale })
 }
 
 fn parse_exponent(text: &str) -> Result<i64, NumberError> {
@@ -220,58 +267,40 @@ fn divide_half_away(numerator: i128, denominator: i128) -> i128 {
     if remainder.abs() * 2 >= denominator { quotient + numerator.signum() } else { quotient }
 }
 
-fn decimal_text(value: i64, decimals: usize) -> String {
-    let digits = format!("{:0width$}", value.unsigned_abs(), width = decimals + 1);
-    let (whole, fraction) = digits.split_at(digits.len() - decimals);
-    let fraction = fraction.trim_end_matches('0');
-    let sign = if value < 0 { "-" } else { "" };
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+/// Appends `value × 10^-decimals` without trailing zeros.
+fn write_decimal(value: i64, decimals: usize, text: &mut String) {
+    // Digits from the last on: 20 of 64 bits, and the point.
+    let (mut digits, mut at) = ([0_u8; 24], 24);
+    let mut rest = value.unsigned_abs();
+    let mut is_behind = false;
+    for place in 0.. {
+        if rest == 0 && place > decimals {
+            break;
+        }
+        if place == decimals && is_behind {
+            at -= 1;
+            digits[at] = b'.';
+        }
+        let digit = (rest % 10) as u8;
+        rest /= 10;
+        is_behind |= digit != 0;
+        if is_behind || place >= decimals {
+            at -= 1;
+            digits[at] = b'0' + digit;
+        }
+    }
+    if value < 0 {
+        text.push('-');
+    }
+    text.extend(digits[at..].iter().map(|digit| char::from(*digit)));
 }
 
 impl fmt::Display for Quantity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} MW", decimal_text(self.0, 5))
+        write!(formatter, "{} MW", Measure::MegaWatt.text(self.0))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn quantity(text: &str, measure: Measure, minutes: u16) -> Result<i64, NumberError> {
-        let period = Period::new(minutes).unwrap();
-        Decimal::parse(text)?.to_quantity(measure, period).map(|quantity| quantity.0)
-    }
-
-    #[test]
-    fn decimals_become_hundredths_of_a_kilowatt_exactly() {
-        assert_eq!(quantity("12.3456", Measure::MegaWatt, 60), Ok(1_234_560));
-        assert_eq!(quantity("-0.00", Measure::MegaWatt, 60), Ok(0));
-        assert_eq!(quantity(" +1.5e2 ", Measure::KiloWatt, 15), Ok(15_000));
-        assert_eq!(quantity("0.005", Measure::KiloWatt, 15), Ok(1));
-        assert_eq!(quantity("-0.005", Measure::KiloWatt, 15), Ok(-1));
-        assert_eq!(quantity("0.00499999999999999999999", Measure::KiloWatt, 15), Ok(0));
-        assert_eq!(quantity("1e-30", Measure::KiloWatt, 15), Ok(0));
-    }
-
-    #[test]
-    fn energy_is_turned_into_power_by_the_period() {
-        assert_eq!(quantity("1", Measure::KiloWattHour, 15), Ok(400));
-        assert_eq!(quantity("0.01", Measure::KiloWattHour, 5), Ok(12));
-        assert_eq!(Quantity(400).text_in(Measure::KiloWattHour, Period::new(15).unwrap()), "1");
-        assert_eq!(Quantity(1).text_in(Measure::MegaWatt, Period::new(15).unwrap()), "0.00001");
-    }
-
-    #[test]
-    fn what_is_no_number_or_too_large_says_so() {
-        for text in ["", "-", "abc", "NaN", "inf", "1,5", "1e", "0x10", "."] {
-            assert_eq!(
-                quantity(text, Measure::MegaWatt, 60),
-                Err(NumberError::Unreadable),
-                "{text}"
-            );
-        }
-        assert_eq!(quantity("1e999999999999", Measure::MegaWatt, 60), Err(NumberError::TooLarge));
-        assert_eq!(quantity(&"9".repeat(400), Measure::MegaWatt, 60), Err(NumberError::TooLarge));
-    }
-}
+#[path = "quantity/tests.rs"]
+mod tests;

@@ -3,6 +3,8 @@
 //!
 //! Everything stored is UTC. No function here reads a clock.
 
+mod text;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -26,7 +28,8 @@ impl Instant {
     /// Reads RFC 3339 with an offset (`2026-01-01T00:00:00+03:00`), cut to the microsecond.
     #[must_use]
     pub fn parse(text: &str) -> Option<Instant> {
-        text.trim().parse::<Timestamp>().ok().map(Instant::from)
+        let text = text.trim();
+        text::parse(text).or_else(|| text.parse::<Timestamp>().ok().map(Instant::from))
     }
 
     /// This instant `minutes` later (earlier when negative).
@@ -61,7 +64,7 @@ impl From<Timestamp> for Instant {
 
 impl fmt::Display for Instant {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.timestamp().fmt(formatter)
+        if text::write(*self, formatter)? { Ok(()) } else { self.timestamp().fmt(formatter) }
     }
 }
 

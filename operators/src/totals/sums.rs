@@ -15,10 +15,21 @@ use crate::timeline::Timeline;
 
 /// Sums of one total, kind, provider and UTC day; or a difference of two of them, in which counts may be
 /// negative. In hundredths of a kW: a million plants of ten GW each stay far from overflow.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DaySums {
     /// By grid, finest first; nearly always one.
     grids: SmallVec<[GridSums; 1]>,
+}
+
+/// A sum that readers hold is copied by each tick that changes it: the one grid without a loop.
+impl Clone for DaySums {
+    fn clone(&self) -> DaySums {
+        let grids = match &self.grids[..] {
+            [only] => SmallVec::from_buf([only.clone()]),
+            several => several.iter().cloned().collect(),
+        };
+        DaySums { grids }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
