@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -18,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
+
+use crate::doors::Front;
 
 /// Most bytes of a request's head, and of an answer that wait to be written: two deltas.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -37,10 +38,10 @@ pub struct ConnectionBounds {
     pub stall: Duration,
 }
 
-/// Serves `router` to whoever connects, until `closing` becomes true; then what is under way may end.
+/// Serves `doors` to whoever connects, until `closing` becomes true; then what is under way may end.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    doors: Front,
     bounds: ConnectionBounds,
     mut closing: watch::Receiver<bool>,
 ) {
@@ -60,7 +61,7 @@ pub async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, place)) = accepted else { continue };
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(doors.clone());
         let io = TokioIo::new(Guarded { stream, stall: bounds.stall, stalled: None });
         let connection = builder.serve_connection(io, service).into_owned();
         let connection = graceful.watch(connection);

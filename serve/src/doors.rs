@@ -1,4 +1,4 @@
-//! The REST doors: one pure function from what they need to a router.
+//! The REST doors: one pure function from what they need to a service.
 //!
 //! A request passes `exchange` (admission, trace id, envelope, encoding, log), then one door, which only
 //! translates: words and bodies into domain values, snapshots and replies into answers. A refusal of any
@@ -17,11 +17,13 @@ use crate::command::{Command, Lookup};
 use crate::read_model::ReadModel;
 use crate::stream::Streams;
 use desk::Desk;
+pub use front::Front;
 use refusal::Refusal;
 pub use rules::DoorRules;
 use smartpulse_operators::time::Instant;
 
 mod answer;
+mod asked;
 mod axes;
 mod batches;
 mod body;
@@ -35,6 +37,7 @@ mod encoded;
 mod exchange;
 mod export;
 mod fragments;
+mod front;
 mod history;
 mod latest;
 mod locks;
@@ -86,10 +89,10 @@ pub struct Doors {
 }
 
 /// All doors.
-pub fn router(doors: Doors) -> Router {
+pub fn router(doors: Doors) -> Front {
     let desk = Arc::new(Desk::new(doors));
     let forecasts = "/api/v2.0/production-forecast/{provider}/{unitType}/{unitNo}/forecasts";
-    Router::new()
+    let routes = Router::new()
         .route(forecasts, post(save::forecasts))
         .route(&format!("{forecasts}/latest"), get(latest::forecasts))
         .route(&format!("{forecasts}/history"), get(history::history))
@@ -126,7 +129,8 @@ pub fn router(doors: Doors) -> Router {
         .fallback(no_such_door)
         .method_not_allowed_fallback(no_such_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&desk), exchange::exchange))
-        .with_state(desk)
+        .with_state(Arc::clone(&desk));
+    Front::new(desk, routes)
 }
 
 async fn no_such_door(uri: Uri) -> Refusal {

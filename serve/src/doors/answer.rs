@@ -18,7 +18,7 @@ use crate::command::Reply;
 
 mod written;
 
-pub(crate) use written::Written;
+pub(crate) use written::{Written, X_TRACE_ID};
 
 /// What a door answers.
 #[derive(Clone, Debug)]

@@ -27,8 +27,8 @@ impl Caller {
         uri: &Uri,
         rules: &DoorRules,
     ) -> Result<Caller, Refusal> {
-        let host = loopback_host(headers, uri)?;
-        refuse_foreign_origin(headers, &host)?;
+        let port = loopback_port(headers, uri)?;
+        refuse_foreign_origin(headers, port)?;
         let Some(authorization) = headers.get(AUTHORIZATION) else {
             return Ok(Caller::with_roles("local", &rules.local_roles));
         };
@@ -58,37 +58,50 @@ fn same(given: &str, token: &str) -> bool {
     given.iter().zip(token.iter()).fold(0, |differs, (left, right)| differs | (left ^ right)) == 0
 }
 
-/// The one name the request came under; a page elsewhere that rebinds its name to this machine has another.
-fn loopback_host(headers: &HeaderMap, uri: &Uri) -> Result<Authority, Refusal> {
+/// The port of the one name the request came under; a page elsewhere that rebinds its name to this machine
+/// has another.
+fn loopback_port(headers: &HeaderMap, uri: &Uri) -> Result<Option<u16>, Refusal> {
     let mut hosts = headers.get_all(HOST).iter().map(|value| value.to_str().ok());
     let named = match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => {
             return Err(Refusal::BadHeader("there is more than one Host".to_owned()));
         }
-        (Some(host), None) => host.and_then(|host| host.trim().parse::<Authority>().ok()),
+        (Some(host), None) => match host.and_then(plain_port) {
+            Some(port) => return Ok(Some(port)),
+            None => host.and_then(|host| host.trim().parse::<Authority>().ok()),
+        },
         (None, _) => uri.authority().cloned(),
     };
     let host =
         named.ok_or_else(|| Refusal::BadHeader("the Host is missing or no name".to_owned()))?;
     if is_loopback(&host) {
-        return Ok(host);
+        return Ok(host.port_u16());
     }
     Err(Refusal::Foreign(format!("{} is no loopback name", host.host())))
 }
 
-fn is_loopback(authority: &Authority) -> bool {
-    let plain = !authority.as_str().contains('@');
-    let names = ["127.0.0.1", "localhost", "[::1]"];
-    plain && names.iter().any(|name| authority.host().eq_ignore_ascii_case(name))
+/// The names this machine has for itself.
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+
+/// The port of a loopback name as nearly every request writes it; none where it has to be looked at closely.
+fn plain_port(host: &str) -> Option<u16> {
+    let (name, port) = host.rsplit_once(':')?;
+    let is_plain = LOOPBACK.contains(&name) && port.bytes().all(|digit| digit.is_ascii_digit());
+    is_plain.then(|| port.parse().ok()).flatten()
 }
 
-fn refuse_foreign_origin(headers: &HeaderMap, host: &Authority) -> Result<(), Refusal> {
+fn is_loopback(authority: &Authority) -> bool {
+    let plain = !authority.as_str().contains('@');
+    plain && LOOPBACK.iter().any(|name| authority.host().eq_ignore_ascii_case(name))
+}
+
+fn refuse_foreign_origin(headers: &HeaderMap, port: Option<u16>) -> Result<(), Refusal> {
     for origin in headers.get_all(ORIGIN) {
         let own = origin.to_str().ok().and_then(|text| {
             let authority =
                 text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
             let authority = authority.parse::<Authority>().ok()?;
-            Some(is_loopback(&authority) && authority.port_u16() == host.port_u16())
+            Some(is_loopback(&authority) && authority.port_u16() == port)
         });
         if own != Some(true) {
             return Err(Refusal::Foreign("the Origin is another site".to_owned()));

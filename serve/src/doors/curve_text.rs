@@ -1,7 +1,5 @@
 //! A curve as JSON text, written slot by slot: what a batch says of its rows is written once a batch.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use smartpulse_operators::batch::Batch;
 use smartpulse_operators::quantity::{Measure, Quantity};
@@ -22,11 +20,11 @@ pub(crate) fn measure_word(measure: Measure) -> &'static str {
 
 /// One slot of a curve that has a value.
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
+pub(crate) struct Row<B> {
     pub(crate) start: Instant,
     pub(crate) value: i64,
-    /// The batch of the row shown.
-    pub(crate) shown: Arc<Batch>,
+    /// The batch of the row shown, owned or borrowed.
+    pub(crate) shown: B,
 }
 
 /// How curves are written.
@@ -42,7 +40,12 @@ pub(crate) struct CurveText {
 
 impl CurveText {
     /// Appends the element of `series` with its `rows`.
-    pub(crate) fn write(&self, series: &Series, rows: &[Row], text: &mut String) {
+    pub(crate) fn write<B: AsRef<Batch>>(
+        &self,
+        series: &Series,
+        rows: &[Row<B>],
+        text: &mut String,
+    ) {
         if self.normalized {
             return super::normalized::write(self, series, rows, text);
         }
@@ -55,15 +58,16 @@ impl CurveText {
             r#"{{"unitType":"{unit_type}","unitNo":{unit_no},"providerKey":{provider},"#
         ));
         text.push_str(&format!(r#""period":{period},"measureUnit":"{measure}","predictions":["#));
-        let mut tail: (Option<&Arc<Batch>>, String) = (None, String::new());
+        let mut tail: (Option<&Batch>, String) = (None, String::new());
         for (index, row) in rows.iter().enumerate() {
-            if tail.0.is_none_or(|batch| !Arc::ptr_eq(batch, &row.shown)) {
-                tail = (Some(&row.shown), self.tail(&row.shown, &provider, measure));
+            let shown = row.shown.as_ref();
+            if tail.0.is_none_or(|batch| !std::ptr::eq(batch, shown)) {
+                tail = (Some(shown), self.tail(shown, &provider, measure));
             }
             text.push_str(if index == 0 { r#"{"ds":""# } else { r#",{"ds":""# });
             self.clock.write(row.start, text);
             text.push_str(r#"","v":"#);
-            text.push_str(&Quantity(row.value).text_in(self.measure, series.period));
+            Quantity(row.value).write_in(self.measure, series.period, text);
             text.push_str(&tail.1);
         }
         text.push_str("]}");

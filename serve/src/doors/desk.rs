@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::Doors;
+use super::asked::AskedBefore;
 use super::fragments::Fragments;
 use super::meters::Meters;
 use super::refusal::Refusal;
@@ -30,12 +31,13 @@ pub(crate) struct Desk {
     pub(crate) doors: Doors,
     pub(crate) meters: Meters,
     pub(crate) fragments: Fragments,
+    pub(crate) asked: AskedBefore,
 }
 
 impl Desk {
     pub(crate) fn new(doors: Doors) -> Desk {
         let fragments = Fragments::new(doors.rules.encoded_bytes);
-        Desk { doors, meters: Meters::default(), fragments }
+        Desk { doors, meters: Meters::default(), fragments, asked: AskedBefore::new() }
     }
 
     /// The newest epoch.

@@ -3,16 +3,22 @@
 
 use std::sync::Arc;
 
-use smartpulse_operators::series::{Kind, Provider};
+use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
+use smartpulse_operators::time::Instant;
 use smartpulse_operators::totals::TotalKey;
 
 use super::answer::Level;
 use super::desk::Desk;
 use super::fragments::{Fragment, Key, Subject, Versions, zone_name};
-use super::latest::{UnitRead, Wanted};
+use super::latest::{UnitRead, Wanted, is_as_saved, known};
 use super::reading::{Range, Shape};
 use super::refusal::Refusal;
+use super::rows_now;
 use super::totals::{self, WantedTotal};
+use crate::snapshot::Snapshot;
+
+/// Series of a subject, one a period.
+type StoredSeries = Vec<(SeriesId, Arc<Series>)>;
 
 /// An answer and where it came from.
 pub(crate) struct Found {
@@ -20,24 +26,86 @@ pub(crate) struct Found {
     pub(crate) level: Level,
 }
 
+/// A live read of a unit as far as what is kept of it goes.
+pub(crate) struct Place {
+    pub(crate) wanted: Wanted,
+    /// The sum it reads, where that is what a company or group is asked for.
+    sum: Option<WantedTotal>,
+    /// What its slots cover.
+    whole: Range,
+    pub(crate) range: Range,
+    shape: Shape,
+    /// None where answers of it are not kept.
+    key: Option<Key>,
+}
+
+impl Place {
+    /// The place of a read.
+    pub(crate) fn of(wanted: &Wanted, read: &UnitRead<'_>) -> Place {
+        let sum = read.total_of(wanted);
+        let whose = match sum {
+            Some(_) => Subject::SumOf(wanted.unit),
+            None => Subject::Unit(wanted.unit),
+        };
+        Place {
+            whole: read.whole(&read.targets()),
+            range: read.range,
+            shape: read.reading.shape,
+            key: key(whose, wanted.kind, &wanted.provider, read),
+            wanted: wanted.clone(),
+            sum,
+        }
+    }
+
+    /// The series it reads.
+    pub(crate) fn series(&self, snapshot: &Snapshot) -> StoredSeries {
+        snapshot.series_of(self.wanted.unit, self.wanted.kind, &self.wanted.provider)
+    }
+
+    /// The answer that was made from what `snapshot` shows of `series`.
+    pub(crate) fn find(
+        &self,
+        desk: &Desk,
+        snapshot: &Snapshot,
+        series: &StoredSeries,
+    ) -> Option<Arc<Fragment>> {
+        find(desk, self.key.as_ref(), &self.versions(snapshot, series))
+    }
+
+    fn versions(&self, snapshot: &Snapshot, series: &StoredSeries) -> Versions {
+        match &self.sum {
+            Some(sum) => total_versions(sum, snapshot, self.whole),
+            None => unit_versions(series, snapshot, self.whole),
+        }
+    }
+
+    /// When what it shows last changed, once that is long enough ago. Computed slots have no instant of
+    /// change of their own.
+    pub(crate) fn modified(
+        &self,
+        desk: &Desk,
+        snapshot: &Snapshot,
+        series: &StoredSeries,
+    ) -> Option<Instant> {
+        let is_saved = self.sum.is_none() && is_as_saved(self.shape, series);
+        let stated = known(snapshot, self.wanted.unit).ok().filter(|_| is_saved)?;
+        rows_now::modified(desk, snapshot, &self.range, series, stated)
+    }
+}
+
 /// The answer to a live read of a unit.
 pub(crate) async fn of_unit(
     desk: &Desk,
-    wanted: &Wanted,
+    place: &Place,
     read: &UnitRead<'_>,
 ) -> Result<Found, Refusal> {
-    let range = read.whole(&read.targets());
-    let (whose, versions) = match read.total_of(wanted) {
-        Some(total) => (Subject::SumOf(wanted.unit), total_versions(&total, read, range)),
-        None => (Subject::Unit(wanted.unit), unit_versions(wanted, read, range)),
-    };
-    let key = key(whose, wanted.kind, &wanted.provider, read);
-    if let Some(found) = find(desk, key.as_ref(), &versions) {
-        return Ok(found);
+    let series = place.series(read.snapshot);
+    if let Some(fragment) = place.find(desk, read.snapshot, &series) {
+        return Ok(Found { fragment, level: Level::Encoded });
     }
     let mut elements = Vec::new();
-    read.elements(desk, wanted, &mut elements).await?;
-    Ok(make(desk, key, &elements, versions))
+    read.elements(desk, &place.wanted, &mut elements).await?;
+    Ok(make(desk, place.key.clone(), &elements, place.versions(read.snapshot, &series)))
 }
 
 /// The answer to a live read of a total.
@@ -47,21 +115,21 @@ pub(crate) async fn of_total(
     read: &UnitRead<'_>,
 ) -> Result<Found, Refusal> {
     let range = read.whole(&read.targets());
-    let versions = total_versions(wanted, read, range);
+    let versions = total_versions(wanted, read.snapshot, range);
     let whose = Subject::Total(wanted.total.clone());
     let key = key(whose, wanted.kind, &wanted.provider, read);
-    if let Some(found) = find(desk, key.as_ref(), &versions) {
-        return Ok(found);
+    if let Some(fragment) = find(desk, key.as_ref(), &versions) {
+        return Ok(Found { fragment, level: Level::Encoded });
     }
     let mut elements = Vec::new();
     totals::elements(desk, wanted, read, &mut elements).await?;
     Ok(make(desk, key, &elements, versions))
 }
 
-fn find(desk: &Desk, key: Option<&Key>, versions: &Versions) -> Option<Found> {
+fn find(desk: &Desk, key: Option<&Key>, versions: &Versions) -> Option<Arc<Fragment>> {
     let (fragment, age) = desk.fragments.find(key?, versions)?;
     desk.meters.gave_encoded(age);
-    Some(Found { fragment, level: Level::Encoded })
+    Some(fragment)
 }
 
 fn make(desk: &Desk, key: Option<Key>, elements: &[String], versions: Versions) -> Found {
@@ -96,19 +164,18 @@ fn key(whose: Subject, kind: Kind, provider: &Provider, read: &UnitRead<'_>) -> 
     })
 }
 
-/// Versions of every day of every series that the read may show.
-fn unit_versions(wanted: &Wanted, read: &UnitRead<'_>, range: Range) -> Versions {
-    let series = read.snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
+/// Versions of every day of every series that a read may show.
+fn unit_versions(series: &StoredSeries, snapshot: &Snapshot, range: Range) -> Versions {
     let days = || range.days();
-    series.iter().flat_map(|(id, _)| days().map(|day| read.snapshot.version(*id, day))).collect()
+    series.iter().flat_map(|(id, _)| days().map(|day| snapshot.version(*id, day))).collect()
 }
 
 /// Versions of the members and of every day of a total.
-fn total_versions(wanted: &WantedTotal, read: &UnitRead<'_>, range: Range) -> Versions {
+fn total_versions(wanted: &WantedTotal, snapshot: &Snapshot, range: Range) -> Versions {
     let version = |day| {
         let (total, provider) = (wanted.total.clone(), wanted.provider.clone());
         let key = TotalKey { total, kind: wanted.kind, provider, day };
-        let (members, sums) = read.snapshot.total_version(&key);
+        let (members, sums) = snapshot.total_version(&key);
         [members, sums]
     };
     range.days().flat_map(version).collect()

@@ -13,10 +13,11 @@ use smartpulse_operators::total::Total;
 use smartpulse_operators::unit::{Unit, UnitType};
 
 use super::answer::{Answer, Level};
+use super::asked::Asked;
 use super::axes::{self, Axes, Reference};
 use super::curve_text::Row;
 use super::desk::Desk;
-use super::encoded::{self, Found};
+use super::encoded::{self, Found, Place};
 use super::exchange::Call;
 use super::path::{self, ProviderPath, UnitPath};
 use super::reading::{READ_WORDS, Range, Reading, Shape, Target};
@@ -38,7 +39,7 @@ pub(crate) async fn forecasts(
 ) -> Result<Answer, Refusal> {
     let words = Words::read(&uri, &READ_WORDS)?;
     let wanted = Wanted { kind: Kind::Forecast, unit, provider };
-    read(&desk, &call, &wanted, &words, When::Now).await
+    read(&desk, &call, &wanted, (&uri, &words), When::Now).await
 }
 
 /// `GET …/forecasts/latest-by-date?date=`
@@ -50,7 +51,7 @@ pub(crate) async fn by_date(
 ) -> Result<Answer, Refusal> {
     let words = Words::read(&uri, &[&["date"], &READ_WORDS[..]].concat())?;
     let wanted = Wanted { kind: Kind::Forecast, unit, provider };
-    read(&desk, &call, &wanted, &words, When::ByDate).await
+    read(&desk, &call, &wanted, (&uri, &words), When::ByDate).await
 }
 
 /// `GET …/forecasts/latest-by-production-time-offset?offset=`
@@ -62,7 +63,7 @@ pub(crate) async fn by_offset(
 ) -> Result<Answer, Refusal> {
     let words = Words::read(&uri, &[&["offset"], &READ_WORDS[..]].concat())?;
     let wanted = Wanted { kind: Kind::Forecast, unit, provider };
-    read(&desk, &call, &wanted, &words, When::ByOffset).await
+    read(&desk, &call, &wanted, (&uri, &words), When::ByOffset).await
 }
 
 /// `GET /api/v2.0/actuals/{unitType}/{unitNo}?provider=`
@@ -75,7 +76,7 @@ pub(crate) async fn actuals(
     let words = Words::read(&uri, &[&["provider"], &READ_WORDS[..]].concat())?;
     let provider = path::provider("provider", words.get("provider").unwrap_or(Provider::METER))?;
     let wanted = Wanted { kind: Kind::Actual, unit, provider };
-    read(&desk, &call, &wanted, &words, When::Now).await
+    read(&desk, &call, &wanted, (&uri, &words), When::Now).await
 }
 
 /// Whose values are wanted.
@@ -117,12 +118,12 @@ async fn read(
     desk: &Desk,
     call: &Call,
     wanted: &Wanted,
-    words: &Words,
+    (uri, words): (&Uri, &Words),
     when: When,
 ) -> Result<Answer, Refusal> {
     let reading = Reading::read(words)?;
     let snapshot = desk.snapshot_for(words).await?;
-    let stated = known(&snapshot, wanted.unit)?;
+    known(&snapshot, wanted.unit)?;
     let zone = zone_of(&snapshot.reference, wanted.unit);
     let range = Reading::range(words, &zone, snapshot.clock)?;
     let axes = Axes::read(when.reference(words, &zone)?, words, &zone, snapshot.clock)?;
@@ -134,11 +135,14 @@ async fn read(
         let answer = Answer::told(&call.conditions, snapshot.epoch, &elements);
         return Ok(answer.with_known_at(axes.known_at).of_level(Level::Database));
     }
-    let Found { fragment, level } = encoded::of_unit(desk, wanted, &of_unit).await?;
-    let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
-    // Computed slots have no instant of change of their own.
-    let is_saved = of_unit.total_of(wanted).is_none() && of_unit.is_as_saved(&series);
-    let modified = is_saved.then(|| rows_now::modified(desk, &of_unit, &series, stated)).flatten();
+    let place = Place::of(wanted, &of_unit);
+    let Found { fragment, level } = encoded::of_unit(desk, &place, &of_unit).await?;
+    let modified = place.modified(desk, snapshot, &place.series(snapshot));
+    // What is asked for a second time will be asked again.
+    if level == Level::Encoded && !words.name_an_epoch() {
+        let window = Reading::window(words, &of_unit.zone)?;
+        desk.asked.keep(uri, Asked::of(place, &of_unit, window, call));
+    }
     Ok(Answer::encoded(&call.conditions, snapshot.epoch, fragment, modified).of_level(level))
 }
 
@@ -166,11 +170,12 @@ impl UnitRead<'_> {
         }
         let series = snapshot.series_of(wanted.unit, wanted.kind, &wanted.provider);
         refuse_beyond_bound(desk, &series, self)?;
-        if self.is_as_saved(&series) && axes.is_live() {
+        let is_as_saved = is_as_saved(reading.shape, &series);
+        if is_as_saved && axes.is_live() {
             rows_now::elements(desk, self, &series, elements);
             return Ok(());
         }
-        if self.is_as_saved(&series) {
+        if is_as_saved {
             let told = ToldDays::load(desk, snapshot, &series, range.days(), axes).await?;
             self.as_saved(&series, told, elements);
             return Ok(());
@@ -223,16 +228,6 @@ impl UnitRead<'_> {
         Some(WantedTotal { total, kind, provider, unit: Some(wanted.unit) })
     }
 
-    /// Whether the slots of the answer are those that were saved: where no period is asked for, or the
-    /// only one there is.
-    fn is_as_saved(&self, series: &[(SeriesId, Arc<Series>)]) -> bool {
-        match self.reading.shape {
-            Shape::AsSaved => true,
-            Shape::Every(period) => series.iter().all(|(_, stored)| stored.period == period),
-            Shape::Civil(_) => false,
-        }
-    }
-
     /// Elements of what history tells, one a series.
     fn as_saved(
         &self,
@@ -263,6 +258,16 @@ impl UnitRead<'_> {
             self.reading.text.write(stored, &rows, &mut text);
             elements.push(text);
         }
+    }
+}
+
+/// Whether the slots of an answer of `shape` are those that were saved: where no period is asked for, or the
+/// only one there is.
+pub(crate) fn is_as_saved(shape: Shape, series: &[(SeriesId, Arc<Series>)]) -> bool {
+    match shape {
+        Shape::AsSaved => true,
+        Shape::Every(period) => series.iter().all(|(_, stored)| stored.period == period),
+        Shape::Civil(_) => false,
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
+use papaya::HashMap;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -24,6 +26,8 @@ const AGES: [f64; 7] = [0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0];
 pub(crate) struct Meters {
     registry: Registry,
     requests: Family<Answered, Counter>,
+    /// Handles of the figures of each route: what is counted at each request is found without making text.
+    routes: HashMap<String, RouteMeters, FixedState>,
     blocks: Counter,
     encoded_hits: Counter,
     encoded_misses: Counter,
@@ -66,6 +70,13 @@ struct Route {
     route: String,
 }
 
+/// The figures of a route.
+struct RouteMeters {
+    seconds: Histogram,
+    /// By method and status.
+    requests: HashMap<(&'static str, u16), Counter, FixedState>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Fate {
     fate: String,
@@ -82,6 +93,7 @@ impl Default for Meters {
         let mut meters = Meters {
             registry: Registry::with_prefix("smartpulse"),
             requests: Family::default(),
+            routes: HashMap::default(),
             blocks: Counter::default(),
             encoded_hits: Counter::default(),
             encoded_misses: Counter::default(),
@@ -167,11 +179,20 @@ impl Meters {
     }
 
     /// Counts an answered request.
-    pub(crate) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
-        let route = route.to_owned();
-        let answered = Answered { method: method.to_owned(), route: route.clone(), status };
-        self.requests.get_or_create(&answered).inc();
-        self.seconds.get_or_create(&Route { route }).observe(took.as_secs_f64());
+    pub(crate) fn answered(&self, method: &'static str, route: &str, status: u16, took: Duration) {
+        let routes = self.routes.pin();
+        let of_route = match routes.get(route) {
+            Some(known) => known,
+            None => routes.get_or_insert_with(route.to_owned(), || RouteMeters {
+                seconds: self.seconds.get_or_create(&Route { route: route.to_owned() }).clone(),
+                requests: HashMap::default(),
+            }),
+        };
+        of_route.seconds.observe(took.as_secs_f64());
+        let requests = of_route.requests.pin();
+        let answered = || Answered { method: method.to_owned(), route: route.to_owned(), status };
+        let counter = || self.requests.get_or_create(&answered()).clone();
+        requests.get_or_insert_with((method, status), counter).inc();
     }
 
     /// Sets the figures of what is held for readers and followers.

@@ -13,7 +13,7 @@ use super::answer::{Answer, Level};
 use super::axes::Axes;
 use super::body::Posted;
 use super::desk::Desk;
-use super::encoded;
+use super::encoded::{self, Place};
 use super::exchange::Call;
 use super::latest::{UnitRead, Wanted, When, known};
 use super::path;
@@ -78,7 +78,7 @@ pub(crate) async fn latest(
             read.elements(&desk, &wanted, &mut elements).await?;
             continue;
         }
-        let found = encoded::of_unit(&desk, &wanted, &read).await?;
+        let found = encoded::of_unit(&desk, &Place::of(&wanted, &read), &read).await?;
         if found.level == Level::Snapshot {
             level = Level::Snapshot;
         }

@@ -1,8 +1,6 @@
 //! The legacy normalised form of a curve: a slot is its index from the first delivery, and notes, providers
 //! and create dates are written once each and named by their places.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value, json};
 use smartpulse_operators::batch::Batch;
 use smartpulse_operators::quantity::Quantity;
@@ -14,7 +12,12 @@ use super::curve_text::{CurveText, Row, measure_word};
 const MINUTE: i64 = 60_000_000;
 
 /// Appends the element of `series` with its `rows`.
-pub(crate) fn write(style: &CurveText, series: &Series, rows: &[Row], text: &mut String) {
+pub(crate) fn write<B: AsRef<Batch>>(
+    style: &CurveText,
+    series: &Series,
+    rows: &[Row<B>],
+    text: &mut String,
+) {
     let mut element = Map::new();
     element.insert("unitType".to_owned(), json!(series.unit.unit_type.word()));
     element.insert("unitNo".to_owned(), json!(series.unit.unit_no));
@@ -24,16 +27,17 @@ pub(crate) fn write(style: &CurveText, series: &Series, rows: &[Row], text: &mut
     if let Some(first) = rows.first() {
         element.insert("fds".to_owned(), json!(instant(style, first.start)));
     }
-    let mut batches: Vec<&Arc<Batch>> = Vec::new();
+    let mut batches: Vec<&Batch> = Vec::new();
     let (mut notes, mut dates): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
     let mut places: Vec<(usize, Option<usize>)> = Vec::new();
     let mut slots = Vec::with_capacity(rows.len());
     for row in rows {
-        let known = batches.iter().position(|known| Arc::ptr_eq(known, &row.shown));
+        let shown = row.shown.as_ref();
+        let known = batches.iter().position(|known| std::ptr::eq(*known, shown));
         let place = known.unwrap_or_else(|| {
-            batches.push(&row.shown);
-            let date = place_of(&mut dates, instant(style, row.shown.recorded));
-            let note = row.shown.note.as_deref().map(|note| place_of(&mut notes, note));
+            batches.push(shown);
+            let date = place_of(&mut dates, instant(style, shown.recorded));
+            let note = shown.note.as_deref().map(|note| place_of(&mut notes, note));
             places.push((date, note));
             batches.len() - 1
         });

@@ -88,9 +88,14 @@ impl Reading {
         })
     }
 
+    /// The ends that are given of the range asked for; times without an offset are local to `zone`.
+    pub(crate) fn window(words: &Words, zone: &Zone) -> Result<Window, Refusal> {
+        Ok(Window { from: words.time("from", zone)?, to: words.time("to", zone)? })
+    }
+
     /// The range asked for; where an end is missing, the one that makes it two civil days of `zone`.
     pub(crate) fn range(words: &Words, zone: &Zone, clock: Instant) -> Result<Range, Refusal> {
-        let window = Window { from: words.time("from", zone)?, to: words.time("to", zone)? };
+        let window = Reading::window(words, zone)?;
         let (from, to) = window.range(zone, clock);
         if from > to {
             return Err(Refusal::field("from", "must not be after `to`"));

@@ -130,7 +130,7 @@ pub(crate) fn write(
         style.clock.write(slot.target.from, text);
         text.push_str(r#"","v":"#);
         match slot.value {
-            Some(value) => text.push_str(&style.measure.text(value)),
+            Some(value) => style.measure.write(value, text),
             None => text.push_str("null"),
         }
         if slot.coverage < 1.0 {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smartpulse_operators::batch::Batch;
 use smartpulse_operators::series::{Series, SeriesId};
 use smartpulse_operators::time::{Instant, Period};
 
@@ -14,6 +15,9 @@ use crate::snapshot::Snapshot;
 /// How old a change must be before its second is named in `Last-Modified`: then no later change can fall
 /// into the same second.
 const SETTLED_MICROS: i64 = 2_000_000;
+
+/// Rows that room is made for before they are looked at: a week of quarter hours.
+const MOST_RESERVED: u64 = 672;
 
 /// Appends the elements of `series`, one each.
 pub(crate) fn elements(
@@ -34,11 +38,11 @@ pub(crate) fn elements(
 /// statement on the unit was recorded.
 pub(crate) fn modified(
     desk: &Desk,
-    read: &UnitRead<'_>,
+    snapshot: &Snapshot,
+    range: &Range,
     series: &[(SeriesId, Arc<Series>)],
     stated: Instant,
 ) -> Option<Instant> {
-    let UnitRead { snapshot, range, .. } = read;
     let changed = series.iter().filter_map(|(id, _)| last_change(snapshot, *id, range)).max();
     let moved = range.follows_clock.then_some(range.from);
     let changed = changed.map(|changed| changed.max(stated).max(moved.unwrap_or(changed)));
@@ -48,8 +52,15 @@ pub(crate) fn modified(
 }
 
 /// The slots of a series that start in the range and have a value.
-fn rows(desk: &Desk, snapshot: &Snapshot, id: SeriesId, period: Period, range: &Range) -> Vec<Row> {
-    let mut rows = Vec::new();
+fn rows<'s>(
+    desk: &Desk,
+    snapshot: &'s Snapshot,
+    id: SeriesId,
+    period: Period,
+    range: &Range,
+) -> Vec<Row<&'s Arc<Batch>>> {
+    let most = range.slots(period.minutes().into()).min(MOST_RESERVED);
+    let mut rows = Vec::with_capacity(most as usize);
     for day in range.days() {
         let Some(block) = snapshot.block(id, day) else { continue };
         desk.meters.visited_block();
@@ -58,7 +69,7 @@ fn rows(desk: &Desk, snapshot: &Snapshot, id: SeriesId, period: Period, range: &
             if (range.from..range.to).contains(&start)
                 && let Some((value, shown)) = block.row(slot)
             {
-                rows.push(Row { start, value, shown: Arc::clone(shown) });
+                rows.push(Row { start, value, shown });
             }
         }
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
@@ -21,7 +21,7 @@ pub(crate) struct SaveBody<'b> {
     pub(crate) note: Option<Option<Text<'b>>>,
     pub(crate) valid_after: Option<Option<Text<'b>>>,
     /// Old clients send `userId`; who saved is known from the token alone.
-    unbelieved: Option<&'b RawValue>,
+    unbelieved: Option<IgnoredAny>,
 }
 
 /// One curve of it.
@@ -35,7 +35,7 @@ pub(crate) struct EntryBody<'b> {
     pub(crate) normalized: Option<Option<Vec<PredictionBody<'b>>>>,
     pub(crate) first_start: Option<Option<Text<'b>>>,
     /// Notes, providers and create dates of the normalised form: the save itself says them.
-    unbelieved: [Option<&'b RawValue>; 3],
+    unbelieved: [Option<IgnoredAny>; 3],
     pub(crate) apply_final_forecast: Option<Option<bool>>,
     pub(crate) conform_upper_limit: Option<Option<bool>>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct PredictionBody<'b> {
     /// Slots from the first delivery, in the normalised form.
     pub(crate) index: Option<i64>,
     /// Places of create date, note and provider in the normalised form.
-    unbelieved: [Option<&'b RawValue>; 3],
+    unbelieved: [Option<IgnoredAny>; 3],
     /// A number of any size, or `null`.
     pub(crate) value: Option<&'b RawValue>,
 }
@@ -60,9 +60,12 @@ pub(crate) struct Text<'b>(#[serde(borrow)] pub(crate) Cow<'b, str>);
 impl<'b> SaveBody<'b> {
     /// Reads a body.
     pub(crate) fn parse(bytes: &'b [u8]) -> Result<SaveBody<'b>, Refusal> {
-        serde_json::from_slice::<Object<SaveBody<'b>>>(bytes)
-            .map(|object| object.0)
-            .map_err(|error| unreadable(&error))
+        // Once for all of it, not string by string; where it is no text, the bytes tell the place.
+        let parsed = match str::from_utf8(bytes) {
+            Ok(text) => serde_json::from_str::<Object<SaveBody<'b>>>(text),
+            Err(_) => serde_json::from_slice(bytes),
+        };
+        parsed.map(|object| object.0).map_err(|error| unreadable(&error))
     }
 }
 

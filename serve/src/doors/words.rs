@@ -33,7 +33,7 @@ impl Words {
         let mut given: Vec<(&'static str, String)> = Vec::new();
         for (name, value) in pairs.0 {
             let mut words = known.iter().chain(lists);
-            let Some(word) = words.find(|word| plain(word) == plain(&name)) else {
+            let Some(word) = words.find(|word| is_same(word, &name)) else {
                 return Err(Refusal::field(name, "is no query word of this door"));
             };
             if !lists.contains(word) && given.iter().any(|(before, _)| before == word) {
@@ -124,6 +124,11 @@ impl Words {
         self.epoch("at_epoch")
     }
 
+    /// Whether an epoch is named, by either word.
+    pub(crate) fn name_an_epoch(&self) -> bool {
+        self.get("min_epoch").is_some() || self.get("at_epoch").is_some()
+    }
+
     fn epoch(&self, name: &str) -> Result<Option<Epoch>, Refusal> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let epoch = text.parse().map_err(|_| Refusal::field(name, "must be an epoch"))?;
@@ -133,5 +138,14 @@ impl Words {
 
 /// A name without case and joints.
 pub(crate) fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
+    plain_chars(name).collect()
+}
+
+/// Whether two names differ in case and joints alone.
+fn is_same(one: &str, other: &str) -> bool {
+    plain_chars(one).eq(plain_chars(other))
+}
+
+fn plain_chars(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase())
 }

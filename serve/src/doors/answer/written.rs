@@ -4,7 +4,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LAST_MODIFIED,
     REFERRER_POLICY, RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
 use jiff::fmt::rfc2822;
 use serde_json::{Map, Value, json};
@@ -14,6 +14,14 @@ use smartpulse_operators::time::Instant;
 use super::{Answer, Conditions, Content, Level, entity_tag};
 use crate::doors::console::File;
 use crate::doors::refusal::Refusal;
+
+/// The trace id of a request.
+pub(crate) const X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+const X_CACHE_LEVEL: HeaderName = HeaderName::from_static("x-cache-level");
+const X_EPOCH: HeaderName = HeaderName::from_static("x-smartpulse-epoch");
+const X_KNOWN_AT: HeaderName = HeaderName::from_static("x-smartpulse-known-at");
+/// Headers of an answer, so that their map is made once; what it is served with adds a few.
+const HEADERS: usize = 12;
 
 /// A body as it was written.
 #[derive(Debug)]
@@ -32,7 +40,7 @@ impl Answer {
         trace: &str,
         newest: Epoch,
     ) -> (StatusCode, HeaderMap, Written) {
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         if let Some(version) = &self.version {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -41,7 +49,7 @@ impl Answer {
                 Level::Encoded => "encoded",
                 Level::Database => "database",
             };
-            headers.insert("x-cache-level", HeaderValue::from_static(level));
+            headers.insert(X_CACHE_LEVEL, HeaderValue::from_static(level));
             insert(&mut headers, ETAG, &entity_tag(version, conditions.coding));
             let printer = rfc2822::DateTimePrinter::new();
             let date = |at: Instant| printer.timestamp_to_rfc9110_string(&at.timestamp()).ok();
@@ -55,11 +63,11 @@ impl Answer {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         let epoch = self.epoch.unwrap_or(newest);
-        insert(&mut headers, "x-smartpulse-epoch", &epoch.0.to_string());
+        headers.insert(X_EPOCH, HeaderValue::from(epoch.0));
         if let Some(known_at) = self.known_at {
-            insert(&mut headers, "x-smartpulse-known-at", &known_at.to_string());
+            insert(&mut headers, X_KNOWN_AT, &known_at.to_string());
         }
-        insert(&mut headers, "x-trace-id", trace);
+        insert(&mut headers, X_TRACE_ID, trace);
         let (content_type, body) = match self.content {
             Content::Nothing => return (self.status, headers, Written::Plain(Vec::new())),
             Content::Encoded(fragment) => {
@@ -107,8 +115,8 @@ impl Refusal {
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        insert(&mut headers, "x-smartpulse-epoch", &newest.0.to_string());
-        insert(&mut headers, "x-trace-id", trace);
+        headers.insert(X_EPOCH, HeaderValue::from(newest.0));
+        insert(&mut headers, X_TRACE_ID, trace);
         match self {
             Refusal::Busy { .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -127,7 +135,7 @@ impl Refusal {
 
 const JSON: &str = "application/json; charset=utf-8";
 
-fn insert(headers: &mut HeaderMap, name: impl axum::http::header::IntoHeaderName, value: &str) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }

@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayState;
 use smartpulse_operators::catalog::{Catalog, SeriesRef};
@@ -20,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::super::{DoorRules, Doors, router};
+use super::super::{DoorRules, Doors, Front, router};
 use super::rulings::{judge, packed, summary};
 use crate::causes::Cause;
 use crate::clock_hold::ClockHold;
@@ -55,7 +54,7 @@ pub(super) type Asked = (Change, Option<Idempotency>);
 /// The doors with an engine behind them.
 pub(super) struct Stage {
     pub(super) hold: ClockHold,
-    pub(super) router: Router,
+    pub(super) router: Front,
     pub(super) read_model: Arc<ReadModel>,
     /// What the engine was asked.
     pub(super) asked: Arc<Mutex<Vec<Asked>>>,
