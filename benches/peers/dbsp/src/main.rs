@@ -11,10 +11,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use dbsp::operator::{MapHandle, Update};
-use dbsp::utils::{Tup2, Tup3};
-use dbsp::{DBSPHandle, OrdIndexedZSet, OutputHandle, Runtime};
-use dbsp::trace::{BatchReader as _, Cursor as _};
 use dbsp::typed_batch::SpineSnapshot;
+use dbsp::utils::{Tup2, Tup3};
+use dbsp::{DBSPHandle, IndexedZSetReader as _, OrdIndexedZSet, OutputHandle, Runtime};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -48,7 +47,8 @@ struct Peer {
 fn main() -> Result<()> {
     let workers = std::env::args().nth(1).context("how many workers?")?.parse()?;
     let mut peer = Peer::start(workers)?;
-    let (mut input, mut output) = (BufReader::new(io::stdin().lock()), BufWriter::new(io::stdout().lock()));
+    let (mut input, mut output) =
+        (BufReader::new(io::stdin().lock()), BufWriter::new(io::stdout().lock()));
     let mut bytes = Vec::new();
     loop {
         let mut head = [0; 5];
@@ -94,16 +94,9 @@ impl Peer {
         self.circuit.transaction()?;
         let changed = self.output.concat();
         let took = begun.elapsed().as_nanos() as u64;
-        let mut cursor = changed.cursor();
-        while cursor.key_valid() {
-            let key = *cursor.key();
-            while cursor.val_valid() {
-                let (sum, weight) = (*cursor.val(), *cursor.weight());
-                let known = self.sums.entry(key).or_default();
-                *known = (known.0 + sum.0 * weight, known.1 + sum.1 * weight);
-                cursor.step_val();
-            }
-            cursor.step_key();
+        for (key, sum, weight) in changed.iter() {
+            let known = self.sums.entry(key).or_default();
+            *known = (known.0 + sum.0 * weight, known.1 + sum.1 * weight);
         }
         Ok(took)
     }
