@@ -1,4 +1,7 @@
 //! The whole dataflow: every view, one line each. No logic here.
+//!
+//! Statements on units have a dataflow of their own: it moves with a statement and not with every tick, and
+//! what it finds is fed to the other one at the epoch of the statement.
 
 use std::sync::Arc;
 
@@ -6,7 +9,7 @@ use smartpulse_operators::change::Change;
 use smartpulse_operators::chunk::Chunk;
 use smartpulse_operators::gate::gate;
 use smartpulse_operators::latest::{Decided, RestoredDay, Share, latest};
-use smartpulse_operators::members::{Place, members};
+use smartpulse_operators::members::{Assignment, Place, Rows, members};
 use smartpulse_operators::resolve::resolve;
 use smartpulse_operators::totals::{TotalChanges, totals};
 use timely::dataflow::Stream;
@@ -15,8 +18,8 @@ use timely::dataflow::Stream;
 pub struct Inputs<'s> {
     /// One chunk a tick and worker.
     pub chunks: Stream<'s, u64, Vec<Chunk>>,
-    /// Statements on units, from one worker.
-    pub statements: Stream<'s, u64, Vec<(Place, Arc<Change>)>>,
+    /// What [`memberships`] found of the statements of a tick.
+    pub members: Rows<'s, Assignment>,
 }
 
 /// What the dataflow starts from.
@@ -35,12 +38,18 @@ pub struct Views<'s> {
     pub totals: Stream<'s, u64, Vec<TotalChanges>>,
 }
 
-/// The graph.
+/// Which plants count where, by statements on units from one worker.
+pub fn memberships<'s>(
+    statements: Stream<'s, u64, Vec<(Place, Arc<Change>)>>,
+) -> Rows<'s, Assignment> {
+    members(statements)
+}
+
+/// Everything else.
 pub fn graph<'s>(inputs: Inputs<'s>, restored: Restored) -> Views<'s> {
     let allowed = gate(inputs.chunks);
     let latest = latest(allowed, restored.share, &restored.days);
     let resolved = resolve(latest.clone(), restored.days);
-    let members = members(inputs.statements);
-    let totals = totals(resolved, members);
+    let totals = totals(resolved, inputs.members);
     Views { latest, totals }
 }

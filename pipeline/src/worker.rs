@@ -4,21 +4,22 @@
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use differential_dataflow::AsCollection;
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::change::Change;
 use smartpulse_operators::chunk::Chunk;
 use smartpulse_operators::latest::{Decided, RestoredDay, Share};
-use smartpulse_operators::members::Place;
+use smartpulse_operators::members::{Assignment, Place};
 use smartpulse_operators::totals::TotalChanges;
 use timely::WorkerConfig;
 use timely::communication::{self, Allocator, WorkerGuards};
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::operators::{Capture, Input as _, Probe};
-use timely::dataflow::{InputHandle, ProbeHandle};
+use timely::dataflow::InputHandle;
+use timely::dataflow::operators::Input as _;
 use timely::worker::Worker;
 
-use crate::graph::{Inputs, Restored, graph};
-use crate::outputs::Outputs;
+use crate::graph::{Inputs, Restored, graph, memberships};
+use crate::outputs::{Closed, Ending, Outputs};
 
 /// What became of a tick.
 pub struct Done {
@@ -136,54 +137,86 @@ impl Workers {
     }
 }
 
-/// The dataflow of one worker, with its ends.
+/// The dataflows of one worker, with their ends.
 struct Seat {
     /// The worker whose statements the dataflow spreads.
     states: bool,
-    input: Input<Chunk>,
     statements: Input<(Place, Arc<Change>)>,
-    probe: ProbeHandle<u64>,
+    assigned: Closed,
+    assignments: Outputs<MemberRow>,
+    input: Input<Chunk>,
+    members: Input<MemberRow>,
+    closed: Closed,
     latest: Outputs<Arc<Decided>>,
     totals: Outputs<TotalChanges>,
 }
 
 type Input<D> = InputHandle<u64, CapacityContainerBuilder<Vec<D>>>;
+type MemberRow = (Assignment, u64, isize);
 
 impl Seat {
     fn build(worker: &mut Worker, restored: Restored, after: Epoch) -> Seat {
         let states = restored.share.index == 0;
-        let (capture_latest, captured_latest) = mpsc::channel();
-        let (capture_totals, captured_totals) = mpsc::channel();
-        let (mut input, mut statements, probe) = worker.dataflow::<u64, _, _>(|scope| {
-            let (input, chunks) = scope.new_input::<Vec<Chunk>>();
+        let (mut statements, assignments, assigned) = worker.dataflow::<u64, _, _>(|scope| {
             let (said, statements) = scope.new_input::<Vec<_>>();
-            let views = graph(Inputs { chunks, statements }, restored);
-            let probe = ProbeHandle::new();
-            views.latest.probe_with(&probe).capture_into(capture_latest);
-            views.totals.probe_with(&probe).capture_into(capture_totals);
-            (input, said, probe)
+            let mut end = Ending::of(scope);
+            let assignments = end.take(memberships(statements).inner);
+            (said, assignments, end.close())
         });
-        input.advance_to(after.0);
         statements.advance_to(after.0);
-        let (latest, totals) = (Outputs::new(captured_latest), Outputs::new(captured_totals));
-        Seat { states, input, statements, probe, latest, totals }
+        worker.dataflow::<u64, _, _>(|scope| {
+            let (mut input, chunks) = scope.new_input::<Vec<Chunk>>();
+            let (mut members, moves) = scope.new_input::<Vec<MemberRow>>();
+            let views = graph(Inputs { chunks, members: moves.as_collection() }, restored);
+            let mut end = Ending::of(scope);
+            let (latest, totals) = (end.take(views.latest), end.take(views.totals));
+            let closed = end.close();
+            input.advance_to(after.0);
+            members.advance_to(after.0);
+            Seat {
+                states,
+                statements,
+                assigned,
+                assignments,
+                input,
+                members,
+                closed,
+                latest,
+                totals,
+            }
+        })
     }
 
     /// Takes a chunk, steps until its epoch has closed, and gives what was decided.
     fn decide(&mut self, worker: &mut Worker, epoch: Epoch, chunk: Chunk) -> Done {
+        let next = epoch.0 + 1;
         self.input.advance_to(epoch.0);
+        self.members.advance_to(epoch.0);
+        // Every chunk holds all statements of its tick, so all workers take this way or none does.
+        if !chunk.statements.is_empty() {
+            for (assignment, _, difference) in self.assign(worker, epoch, &chunk) {
+                self.members.send((assignment, epoch.0, difference));
+            }
+        }
+        self.input.send(chunk);
+        self.input.advance_to(next);
+        self.members.advance_to(next);
+        worker.step_while(|| !self.closed.has_passed(epoch.0));
+        Done { decided: self.latest.closed(epoch.0), totals: self.totals.closed(epoch.0) }
+    }
+
+    /// What the statements of a tick change in this worker's part of the assignments.
+    fn assign(&mut self, worker: &mut Worker, epoch: Epoch, chunk: &Chunk) -> Vec<MemberRow> {
         self.statements.advance_to(epoch.0);
         if self.states {
-            // Every chunk holds all statements of its tick; the dataflow spreads what one worker says.
+            // The dataflow spreads what one worker says.
             for ((_, change), place) in chunk.statements.iter().zip(0..) {
                 self.statements.send(((epoch.0, place), Arc::clone(change)));
             }
         }
-        self.input.send(chunk);
         let next = epoch.0 + 1;
-        self.input.advance_to(next);
         self.statements.advance_to(next);
-        worker.step_while(|| self.probe.less_than(&next));
-        Done { decided: self.latest.closed(epoch.0), totals: self.totals.closed(epoch.0) }
+        worker.step_while(|| !self.assigned.has_passed(epoch.0));
+        self.assignments.closed(epoch.0)
     }
 }

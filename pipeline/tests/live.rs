@@ -33,6 +33,8 @@ mod scene;
 mod seed;
 #[path = "live/stale.rs"]
 mod stale;
+#[path = "live/steady.rs"]
+mod steady;
 #[path = "live/totals.rs"]
 mod totals;
 #[path = "live/writer.rs"]

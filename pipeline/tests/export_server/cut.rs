@@ -20,6 +20,8 @@ use super::{export, export_stopped, serve_as_it_is};
 const BATCHES: u32 = 40_000;
 /// Characters of a note.
 const NOTE: usize = 255;
+/// How an answer begins when there is no place.
+const BUSY: &[u8] = b"HTTP/1.1 503";
 /// How long something that must happen may take: far beyond what it does.
 const SOON: usize = 30_000;
 
@@ -49,14 +51,23 @@ fn large_folder(room: &Path) -> std::path::PathBuf {
     data
 }
 
-/// Asks for the large export and reads `bytes` of the answer.
+/// Asks for the large export and reads `bytes` of the answer. A place may be taken still by a caller that has gone
+/// away: then it asks again.
 fn begin(address: SocketAddr, bytes: usize) -> (TcpStream, Vec<u8>) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET /api/v2.0/export/batches HTTP/1.1\r\nhost: {address}\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = vec![0; bytes];
-    stream.read_exact(&mut answer).unwrap();
-    (stream, answer)
+    for _ in 0..SOON {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!("GET /api/v2.0/export/batches HTTP/1.1\r\nhost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = vec![0; bytes];
+        let (head, rest) = answer.split_at_mut(BUSY.len());
+        stream.read_exact(head).unwrap();
+        if head != BUSY {
+            stream.read_exact(rest).unwrap();
+            return (stream, answer);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("no place became free");
 }
 
 fn wait_for(what: &str, holds: impl Fn() -> bool) {
