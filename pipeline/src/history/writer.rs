@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
@@ -13,10 +13,6 @@ use super::shelf::Shelf;
 use super::tail::{Order, Signs, Waiting, values};
 use super::{EpochHistory, History, HistoryError};
 
-/// So long nothing came: longer than the allocator keeps what was freed.
-const REST: Duration = Duration::from_secs(2);
-/// A piece that the allocator takes from the system's pages by itself.
-const LARGE: usize = 8 << 20;
 /// How often a full disk is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -28,19 +24,7 @@ pub(super) fn write_behind(
     writing: &Writing,
     orders: &Receiver<Order>,
 ) -> Result<(), HistoryError> {
-    let mut worked = false;
-    loop {
-        let order = match orders.recv_timeout(REST) {
-            Ok(order) => order,
-            Err(RecvTimeoutError::Timeout) => {
-                if std::mem::take(&mut worked) {
-                    give_memory_back();
-                }
-                continue;
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        worked = true;
+    while let Ok(order) = orders.recv() {
         match order {
             Order::Write(epoch) => {
                 write_when_there_is_room(shelf, &epoch, signs)?;
@@ -55,12 +39,6 @@ pub(super) fn write_behind(
         }
     }
     shelf.read(History::persist)
-}
-
-/// Has the allocator give back what it has kept for later: it looks at that when it takes or frees a large
-/// piece, which after a burst of work may be long.
-fn give_memory_back() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
 fn write_when_there_is_room(

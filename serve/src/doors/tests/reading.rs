@@ -333,3 +333,46 @@ async fn an_encoded_answer_is_given_again_until_what_it_shows_changes() {
         save("1").await;
     }
 }
+
+#[tokio::test]
+async fn words_asked_before_are_understood_anew_when_they_mean_something_else() {
+    const SLOT: &str = "2026-03-01T21:00:00Z";
+    let stage = Stage::new().await;
+    stage.save(hourly(&format!(r#"{{"ds":"{SLOT}","v":7}}"#))).await;
+    let shows_slot = |heard: &Heard| heard.text().contains(SLOT);
+    // The second time the words are remembered, from the third on they are not read again.
+    let often = async |path: &str| {
+        let first = stage.get(path).await;
+        for _ in 0..3 {
+            let again = stage.get(path).await;
+            assert_eq!(again.header("x-cache-level"), Some("encoded"));
+            assert_eq!((again.text(), again.header("etag")), (first.text(), first.header("etag")));
+        }
+        first
+    };
+    // A local day of the unit, and two days from today on.
+    let local = forecasts("/latest?from=2026-03-02T00:00:00&to=2026-03-03T00:00:00");
+    let today = forecasts("/latest");
+    assert!(shows_slot(&often(&local).await) && shows_slot(&often(&today).await));
+    // Who may not ask is not answered from what others asked.
+    assert_eq!(stage.get_with(&local, &[("host", "evil.example")]).await.status, 403);
+    assert_eq!(stage.get_with(&local, &[("authorization", "Bearer x")]).await.status, 401);
+    // They are counted by their route, and keep their trace.
+    let traced = stage.get_with(&local, &[("x-trace-id", "t-1")]).await;
+    assert_eq!(traced.header("x-trace-id"), Some("t-1"));
+    let metrics = stage.get("/metrics").await.text();
+    let counted = metrics.lines().find(|line| {
+        line.starts_with("smartpulse_http_requests_total{")
+            && line.contains("/forecasts/latest\"")
+            && line.contains("\"200\"")
+    });
+    assert!(counted.is_some_and(|line| line.ends_with(" 9")), "{counted:?}");
+    // The next day without a range is another one.
+    set_clock("2026-03-03T09:00:00Z");
+    stage.save(hourly(r#"{"ds":"2026-05-02T00:00:00Z","v":1}"#)).await;
+    assert!(!shows_slot(&stage.get(&today).await) && shows_slot(&stage.get(&local).await));
+    // And so is the local day in another zone.
+    let moved = r#"{"name":"Bora","zone":"Europe/Berlin"}"#;
+    assert_eq!(stage.write("PUT", "/api/v2.0/units/PP/1", moved).await.status, 200);
+    assert!(!shows_slot(&often(&local).await));
+}
