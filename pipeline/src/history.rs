@@ -6,7 +6,6 @@
 //! again changes nothing. What has closed but is not written yet is laid over every read ([`tail`]).
 
 mod answers;
-mod background;
 mod backlog;
 pub mod codec;
 mod error;
@@ -35,16 +34,15 @@ pub use answers::REMEMBERED_MINUTES;
 use codec::{BatchRecord, StoredRevision};
 pub use error::HistoryError;
 
-/// Memory for unsorted revisions: enough to write large runs, for each is synced and merged on the cores that
-/// saves need too; small beside the live blocks.
-const REVISION_MEMTABLE_BYTES: u64 = 4 << 20;
+/// Memory for unsorted revisions: enough to write large runs, small beside the live blocks.
+const REVISION_MEMTABLE_BYTES: u64 = 2 << 20;
 /// The same for each other keyspace: small entries, of which the nodes in memory take several times the bytes.
-const MEMTABLE_BYTES: u64 = 512 << 10;
+const MEMTABLE_BYTES: u64 = 256 << 10;
 /// Memory for blocks read back.
 const CACHE_BYTES: u64 = 4 << 20;
 /// Bytes of a block on disk: few blocks keep the index small, which grows with what was ever written.
 const BLOCK_BYTES: u32 = 16 << 10;
-/// Threads of the store: with one alone, what is written gathers in memory while that one merges tables.
+/// Threads of the store: with one alone, what is written gathers in memory while that one compacts.
 const STORE_THREADS: usize = 2;
 /// Bytes of the store's own journals; beyond them the oldest is written to tables and dropped.
 const STORE_JOURNAL_BYTES: u64 = 128 << 20;
@@ -110,7 +108,6 @@ impl History {
             sync_folders(&fresh).and_then(|()| fs::rename(&fresh, path)).map_err(io)?;
         }
         let store = Self::open_keyspaces(path)?;
-        background::yield_cores();
         // Who renamed something may have been killed before it synced the name: what is read must not be
         // lost any more.
         sync_folders(path).and_then(|()| sync_parent(path)).map_err(io)?;

@@ -22,9 +22,8 @@ use super::writer::write_behind;
 use super::{EpochHistory, History, HistoryError};
 use smartpulse_serve::command::Reply;
 
-/// Epochs that may wait to be written, however few values they hold: enough to ride out a stall of the store,
-/// which lasts as long as it merges a large table, without letting saves wait for it.
-const QUEUE_EPOCHS: usize = 1_024;
+/// Epochs that may wait to be written, however few values they hold: enough to ride out a stall of the store.
+const QUEUE_EPOCHS: usize = 256;
 
 /// Store and tail as one.
 #[derive(Clone)]
