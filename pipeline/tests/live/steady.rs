@@ -2,7 +2,7 @@
 //!
 //! The same slots are saved again and again, by several at a time, while a stream follows and reads go on.
 //! What is bounded by its size (past epochs, encoded answers) is bounded tightly, so that it is full before
-//! the first reading; what the allocator keeps for later use is given back at once.
+//! the readings that count; what the allocator keeps for later use is given back at once.
 
 use std::pin::pin;
 
