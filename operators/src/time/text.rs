@@ -2,7 +2,8 @@
 //! hours and minutes. Bodies hold thousands of them; whatever else RFC 3339 allows is jiff's.
 //!
 //! Days and dates are turned into each other as in Howard Hinnant, "chrono-compatible low-level date
-//! algorithms" (`days_from_civil`, `civil_from_days`), for years 1 to 9998: at the ends of the calendar instants are cut to it, which is jiff's.
+//! algorithms" (`days_from_civil`, `civil_from_days`), for years 1 to 9998: at the ends of the calendar
+//! instants are cut to it, which is jiff's.
 
 use std::fmt;
 
