@@ -95,7 +95,7 @@ impl Truth {
         let mut compared = 0;
         for (series, day, slot, value) in self.values() {
             let id = by_series.get(series).with_context(|| format!("there is no {series:?}"))?;
-            let shown = snapshot.block(*id, day).map(|block| block.packed.value(slot));
+            let shown = snapshot.block(*id, day).map(|block| block.value(slot));
             ensure!(
                 shown == Some(value),
                 "slot {slot} of day {} of {series:?} shows {shown:?}, not {value}",
@@ -105,8 +105,8 @@ impl Truth {
         }
         let mut live = 0;
         snapshot.for_each_block(|_, block| {
-            let slots = 0..block.packed.slots();
-            live += slots.filter(|slot| block.packed.value(*slot) != NULL).count() as u64;
+            let slots = 0..block.slots();
+            live += slots.filter(|slot| block.value(*slot) != NULL).count() as u64;
         });
         ensure!(live == compared, "{live} live values, not {compared}");
         Ok(compared)

@@ -236,7 +236,6 @@ pub fn unit_hash(unit: Unit) -> u64 {
 
 fn cut_save(save: &Save, catalog: &mut Catalog, chunks: &mut [Chunk]) {
     let batch = Arc::new(save.batch.clone());
-    let final_forecast = Provider::parse(Provider::FINAL_FORECAST);
     for (entry, index) in save.entries.iter().zip(0..) {
         let chunk = &mut chunks[worker_of(entry.unit, chunks.len())];
         if chunk.saves.last().is_none_or(|context| context.batch.sequence != batch.sequence) {
@@ -247,11 +246,11 @@ fn cut_save(save: &Save, catalog: &mut Catalog, chunks: &mut [Chunk]) {
             });
         }
         cut_entry(entry, index, &batch.provider, false, catalog, chunk);
-        if let Some(provider) = &final_forecast
-            && entry.apply_final_forecast
-            && batch.provider != *provider
+        if entry.apply_final_forecast
+            && batch.provider.key() != Provider::FINAL_FORECAST
+            && let Some(provider) = Provider::parse(Provider::FINAL_FORECAST)
         {
-            cut_entry(entry, index, provider, true, catalog, chunk);
+            cut_entry(entry, index, &provider, true, catalog, chunk);
         }
     }
 }

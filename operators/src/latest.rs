@@ -152,7 +152,7 @@ impl Latest {
         let RestoredDay { series_day, subject, block } = restored;
         self.days.name(series_day.0, Arc::clone(subject));
         self.days.put(*series_day, Arc::clone(block));
-        self.set_timers(*series_day, &block.pending);
+        self.set_timers(*series_day, block.pending());
     }
 
     /// Versions whose time has come win, in the order in which they begin to count.
@@ -161,10 +161,10 @@ impl Latest {
             for series_day in due.remove() {
                 // Where this tick has met it, it has been looked at.
                 let Some(block) = self.days.untouched(series_day) else { continue };
-                if block.pending.first().is_none_or(|one| one.batch.valid_after > clock) {
+                if block.pending().first().is_none_or(|one| one.batch.valid_after > clock) {
                     continue;
                 }
-                let slots = block.packed.slots();
+                let slots = block.slots();
                 let place = self.days.touch(series_day, slots);
                 self.begin_to_count(place, clock);
             }
@@ -173,9 +173,9 @@ impl Latest {
 
     fn begin_to_count(&mut self, place: usize, clock: Instant) {
         let touched = &mut self.days.touched[place];
-        let mut block = touched.block().clone();
-        let due = block.pending.partition_point(|one| one.batch.valid_after <= clock);
-        let mut waiting = std::mem::take(&mut block.pending).into_vec();
+        let mut waiting = touched.block().pending().to_vec();
+        let due = waiting.partition_point(|one| one.batch.valid_after <= clock);
+        let mut block = touched.block().awaiting(Vec::new());
         for Revision { batch, first, values } in waiting.drain(..due) {
             let mut outcomes = open_outcomes(&values);
             let (first, outcomes) = (first.into(), &mut outcomes[..]);
@@ -184,8 +184,7 @@ impl Latest {
                 block = covered;
             }
         }
-        block.pending = waiting.into();
-        touched.new = Some(block);
+        touched.new = Some(block.awaiting(waiting));
     }
 
     /// Decides a piece that comes without history: it is newer than all its day has seen, or waits.
@@ -195,10 +194,10 @@ impl Latest {
         let (values, outcomes) = (&chunk.values[range.clone()], &mut chunk.outcomes[range]);
         let touched = &mut self.days.touched[place];
         if batch.valid_after > chunk.clock {
-            let mut block = touched.block().clone();
-            if await_its_time(piece, batch, values, outcomes, &mut block) {
+            let block = touched.block();
+            if let Some(waiting) = await_its_time(piece, batch, values, outcomes, block) {
                 self.timers.entry(batch.valid_after).or_default().insert(piece.series_day());
-                touched.new = Some(block);
+                touched.new = Some(block.awaiting(waiting));
             }
         } else if touched.block().is_newest(batch) {
             let said = Said { batch, first: piece.first.into(), values, outcomes };
@@ -232,9 +231,9 @@ impl Latest {
         let pending = &history[counting..];
         self.set_timers(self.days.touched[place].series_day, pending);
         let (folded, touched) =
-            (DayBlock::of(&state, pending.into()), &mut self.days.touched[place]);
+            (DayBlock::of(&state, pending.to_vec()), &mut self.days.touched[place]);
         // How much comes with its history is the feeder's choice: what changes must not show it.
-        if folded != *touched.block() {
+        if *folded != *touched.block() {
             touched.new = Some(folded);
         }
     }
@@ -249,34 +248,32 @@ impl Latest {
 /// Reads a word of every cache line that deciding will need, line after line of the same kind, so that the
 /// memory fetches many at once: a prefetch that needs nothing unsafe.
 fn warm<'b>(blocks: impl Iterator<Item = &'b DayBlock> + Clone) -> i32 {
-    let headers = blocks.clone().fold(0, |all, block| all ^ block.packed.slots() as i32);
-    let lines = blocks.clone().fold(headers, |all, block| all ^ block.touch_lines());
+    let lines = blocks.clone().fold(0, |all, block| all ^ block.touch_lines());
     blocks.fold(lines, |all, block| all ^ block.touch_batches())
 }
 
-/// Decides a piece that counts from later than the clock, and puts it among what waits; false where nothing
-/// of it is stored.
+/// Decides a piece that counts from later than the clock; what waits with it among the others, none where
+/// nothing of it is stored.
 fn await_its_time(
     piece: &Piece,
     batch: &Arc<Batch>,
     values: &[i64],
     outcomes: &mut [Outcome],
-    block: &mut DayBlock,
-) -> bool {
+    block: &DayBlock,
+) -> Option<Vec<Revision>> {
     for ((slot, value), outcome) in (usize::from(piece.first)..).zip(values).zip(&mut *outcomes) {
         if *outcome == Outcome::Open {
-            let older = block.pending.iter().rev();
+            let older = block.pending().iter().rev();
             let older = older.skip_while(|one| one.batch.order() >= batch.order());
             let winner = older.map(|one| one.value_at(slot)).find(|waits| *waits != ABSENT);
-            let winner = winner.unwrap_or_else(|| block.packed.value(slot));
+            let winner = winner.unwrap_or_else(|| block.value(slot));
             *outcome = existing(*value, winner, batch);
         }
     }
-    let Some(revision) = stored_revision(piece, batch, values, outcomes) else { return false };
-    let mut waiting = std::mem::take(&mut block.pending).into_vec();
+    let revision = stored_revision(piece, batch, values, outcomes)?;
+    let mut waiting = block.pending().to_vec();
     insert_in_order(&mut waiting, revision);
-    block.pending = waiting.into();
-    true
+    Some(waiting)
 }
 
 fn open_outcomes(values: &[i64]) -> Vec<Outcome> {

@@ -12,6 +12,7 @@
 pub mod batch;
 pub mod block;
 pub mod catalog;
+mod cells;
 pub mod change;
 pub mod chunk;
 pub mod civil;

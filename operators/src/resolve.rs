@@ -14,7 +14,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::operator::Operator;
 
 use crate::batch::Batch;
-use crate::block::{DayBlock, DayState, Packed, narrow, widen};
+use crate::block::{DayBlock, DayState, narrow, widen};
 use crate::latest::{Decided, RestoredDay};
 use crate::quantity::NULL;
 use crate::series::{Subject, SubjectId};
@@ -123,28 +123,25 @@ impl SeriesState for DayState {
 
 impl SeriesState for DayBlock {
     fn slots(&self) -> usize {
-        self.packed.slots()
+        DayBlock::slots(self)
     }
 
     fn values(&self) -> Values<'_> {
-        match &self.packed {
-            Packed::Narrow { values, .. } => Values::Narrow(values),
-            Packed::Wide { values, .. } => Values::Wide(values),
-        }
+        DayBlock::values(self)
     }
 
     fn batches(&self) -> &[Arc<Batch>] {
-        &self.batches
+        DayBlock::batches(self)
     }
 
     fn winner(&self, slot: usize) -> usize {
-        self.packed.ranks(slot).0
+        self.ranks(slot).0
     }
 }
 
 /// The day that series of one subject make; none where no revision counts.
 #[must_use]
-pub fn resolve_day<'d, S: SeriesState + 'd>(
+pub fn resolve_day<'d, S: SeriesState + ?Sized + 'd>(
     parts: impl IntoIterator<Item = &'d S>,
 ) -> Option<Resolved> {
     // A batch is listed only while it owns a slot or a row shown: a list without batches is a day that no
@@ -206,7 +203,7 @@ impl ResolvedDay {
     }
 
     fn own(block: &Arc<DayBlock>) -> Option<ResolvedDay> {
-        (!block.batches.is_empty()).then(|| ResolvedDay::Own(Arc::clone(block)))
+        (!block.batches().is_empty()).then(|| ResolvedDay::Own(Arc::clone(block)))
     }
 
     fn merged<'d>(parts: impl IntoIterator<Item = &'d DayBlock>) -> Option<ResolvedDay> {

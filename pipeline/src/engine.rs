@@ -117,8 +117,8 @@ impl Engine {
         let mut newest = Newest::default();
         let mut shares: Vec<Vec<RestoredDay>> = vec![Vec::new(); workers];
         for (series_day, block) in &days {
-            let listed = block.batches.last().map(|batch| batch.order());
-            let waiting = block.pending.last().map(|revision| revision.batch.order());
+            let listed = block.batches().last().map(|batch| batch.order());
+            let waiting = block.pending().last().map(|revision| revision.batch.order());
             if let Some(order) = listed.max(waiting) {
                 newest.insert(*series_day, order);
             }

@@ -196,7 +196,7 @@ pub fn due_in(tick: &Tick) -> impl Iterator<Item = smartpulse_operators::time::I
 fn waiting(read_model: &ReadModel) -> Vec<smartpulse_operators::time::Instant> {
     let mut due = Vec::new();
     read_model.snapshot().for_each_block(|_, block| {
-        due.extend(block.pending.iter().map(|revision| revision.batch.valid_after));
+        due.extend(block.pending().iter().map(|revision| revision.batch.valid_after));
     });
     due
 }

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Batch, Epoch, Sequence};
-use smartpulse_operators::block::{DayBlock, DayState, Packed};
+use smartpulse_operators::block::{DayBlock, DayState};
 use smartpulse_operators::chunk::{Revision, SeriesDay};
 use smartpulse_serve::snapshot::Snapshot;
 use thiserror::Error;
@@ -159,8 +159,8 @@ fn write_frames(out: &mut impl Write, base: Base, published: &Snapshot) -> io::R
     let mut days = 0;
     let mut outcome = Ok(());
     let mut write_day = |series_day: SeriesDay, block: &Arc<DayBlock>| -> io::Result<()> {
-        let waiting = block.pending.iter().map(|revision| &revision.batch);
-        for batch in block.batches.iter().chain(waiting) {
+        let waiting = block.pending().iter().map(|revision| &revision.batch);
+        for batch in block.batches().iter().chain(waiting) {
             if named.insert(batch.sequence, ()).is_none() {
                 put(out, &Frame::Batch(Batch::clone(batch)))?;
             }
@@ -180,13 +180,13 @@ fn write_frames(out: &mut impl Write, base: Base, published: &Snapshot) -> io::R
 fn pack(series_day: SeriesDay, block: &DayBlock) -> Day {
     let mut state = DayState::default();
     block.load(&mut state);
-    let pending = block.pending.iter();
+    let pending = block.pending().iter();
     Day {
         series_day,
         values: state.values,
         winners: state.winners,
         shown: state.shown,
-        batches: block.batches.iter().map(|batch| batch.sequence).collect(),
+        batches: block.batches().iter().map(|batch| batch.sequence).collect(),
         pending: pending.map(|one| (one.batch.sequence, one.first, one.values.to_vec())).collect(),
     }
 }
@@ -263,9 +263,7 @@ fn unpack(day: Day, batches: &HashMap<Sequence, Arc<Batch>, FixedState>) -> Opti
     let pending = pending.collect::<Option<Vec<_>>>()?;
     let state =
         DayState { values: day.values, winners: day.winners, shown: day.shown, batches: list };
-    let packed = Packed::pack(&state);
-    let block = DayBlock { packed, batches: state.batches.into(), pending: pending.into() };
-    Some((day.series_day, Arc::new(block)))
+    Some((day.series_day, DayBlock::of(&state, pending)))
 }
 
 fn put(out: &mut impl Write, frame: &Frame) -> io::Result<()> {

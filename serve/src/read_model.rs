@@ -176,7 +176,6 @@ impl ReadModel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use smartpulse_operators::block::{DayState, Packed};
     use smartpulse_operators::time::{Day, Period};
     use smartpulse_operators::unit::UnitType;
 
@@ -185,10 +184,7 @@ mod tests {
         let model = ReadModel::new(Uuid::nil(), "test", RingBounds::default());
         let unit = Unit { unit_type: UnitType::PowerPlant, unit_no: 1 };
         let provider = Provider::parse("P").unwrap();
-        let block = || {
-            let packed = Packed::pack(&DayState::fold(24, []));
-            Arc::new(DayBlock { packed, batches: Box::default(), pending: Box::default() })
-        };
+        let block = || DayBlock::empty(24);
         let mut earlier = model.snapshot();
         for (epoch, minutes) in [(1, 60), (2, 30)] {
             let period = Period::new(minutes).unwrap();

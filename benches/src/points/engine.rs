@@ -176,9 +176,9 @@ impl MemoryEngine {
                     let rank = usize::from(ranks[slot]);
                     rank.checked_sub(1).map(|index| batches[index].sequence)
                 };
-                let (winner, shown) = block.packed.ranks(slot);
-                let of = |rank: usize| rank.checked_sub(1).map(|it| block.batches[it].sequence);
-                let got = (block.packed.value(slot), of(winner), of(shown));
+                let (winner, shown) = block.ranks(slot);
+                let of = |rank: usize| rank.checked_sub(1).map(|it| block.batches()[it].sequence);
+                let got = (block.value(slot), of(winner), of(shown));
                 let want = (
                     expected.values[slot],
                     batch(&expected.winners, &expected.batches),

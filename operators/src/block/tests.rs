@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{DayBlock, DayState, Packed, existing, older_than, winner_of};
+use super::{DayBlock, DayState, existing, older_than, winner_of};
 use crate::batch::{Batch, Sequence};
 use crate::chunk::Revision;
 use crate::outcome::Outcome;
@@ -75,11 +75,10 @@ fn the_narrow_form_holds_magnitudes_below_two_to_the_thirty() {
         (1 << 40, false),
     ] {
         let state = DayState::fold(3, &[revision(&issue(1, 1), 0, &[0, value])]);
-        let packed = Packed::pack(&state);
-        assert_eq!(matches!(packed, Packed::Narrow { .. }), is_narrow, "{value}");
-        assert_eq!([0, 1, 2].map(|slot| packed.value(slot)), [0, value, NULL]);
-        assert_eq!([0, 1, 2].map(|slot| packed.ranks(slot)), [(1, 1), (1, 1), (0, 0)]);
-        let block = DayBlock { packed, batches: state.batches.clone().into(), pending: [].into() };
+        let block = DayBlock::of(&state, Vec::new());
+        assert_eq!(block.is_narrow(), is_narrow, "{value}");
+        assert_eq!([0, 1, 2].map(|slot| block.value(slot)), [0, value, NULL]);
+        assert_eq!([0, 1, 2].map(|slot| block.ranks(slot)), [(1, 1), (1, 1), (0, 0)]);
         let mut loaded = DayState::default();
         block.load(&mut loaded);
         assert_eq!(loaded, state);
@@ -90,8 +89,7 @@ fn the_narrow_form_holds_magnitudes_below_two_to_the_thirty() {
 fn a_null_is_shown_and_is_no_row() {
     let batch = issue(1, 1);
     let state = DayState::fold(3, &[revision(&batch, 0, &[5, NULL])]);
-    let packed = Packed::pack(&state);
-    let block = DayBlock { packed, batches: state.batches.into(), pending: [].into() };
+    let block = DayBlock::of(&state, Vec::new());
     assert_eq!([0, 1, 2].map(|slot| block.row(slot)), [Some((5, &batch)), None, None]);
     assert_eq!([0, 1, 2].map(|slot| block.shown(slot)), [Some(&batch), Some(&batch), None]);
 }

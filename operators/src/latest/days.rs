@@ -39,7 +39,7 @@ pub(super) struct Touched {
     row: u32,
     old: Arc<DayBlock>,
     /// What it has become, where it has changed.
-    pub(super) new: Option<DayBlock>,
+    pub(super) new: Option<Arc<DayBlock>>,
 }
 
 impl Touched {
@@ -62,7 +62,7 @@ impl Days {
 
     /// Puts a block at its place.
     pub(super) fn put(&mut self, series_day: SeriesDay, block: Arc<DayBlock>) {
-        let row = self.row(series_day, block.packed.slots());
+        let row = self.row(series_day, block.slots());
         self.blocks[row as usize] = Kept::Here(block);
     }
 
@@ -94,9 +94,9 @@ impl Days {
         let next = self.blocks.len() as u32;
         let row = *self.rows.entry(series_day).or_insert(next);
         if row == next {
-            let known = self.empty.iter().position(|block| block.packed.slots() == slots);
+            let known = self.empty.iter().position(|block| block.slots() == slots);
             let place = known.unwrap_or_else(|| {
-                self.empty.push(Arc::new(DayBlock::empty(slots)));
+                self.empty.push(DayBlock::empty(slots));
                 self.empty.len() - 1
             });
             self.blocks.push(Kept::Here(Arc::clone(&self.empty[place])));
@@ -114,7 +114,6 @@ impl Days {
                 self.blocks[row as usize] = Kept::Here(old);
                 continue;
             };
-            let new = Arc::new(new);
             self.blocks[row as usize] = Kept::Here(Arc::clone(&new));
             let Some(subject) = self.subjects[series_day.0.0 as usize].clone() else { continue };
             let periods = &self.periods[&subject.id];

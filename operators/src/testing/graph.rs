@@ -128,7 +128,7 @@ impl Run {
         for row in &part.deltas.rows {
             let slots = feeder.catalog.series(row.series_day.0).period.slots();
             let before = self.blocks.get(&row.series_day).cloned();
-            let before = before.unwrap_or_else(|| Arc::new(DayBlock::empty(slots)));
+            let before = before.unwrap_or_else(|| DayBlock::empty(slots));
             assert_eq!(row.old, before, "the old state of a delta is the new one before it");
             self.blocks.insert(row.series_day, Arc::clone(&row.new));
         }
@@ -138,20 +138,20 @@ impl Run {
         let mut view = View::default();
         for (&(id, day), block) in &self.blocks {
             let series = feeder.catalog.series(id);
-            for slot in 0..block.packed.slots() {
-                let (winner, shown) = block.packed.ranks(slot);
-                let value = block.packed.value(slot);
-                let row = (value != NULL).then(|| (value, &block.batches[shown - 1]));
+            for slot in 0..block.slots() {
+                let (winner, shown) = block.ranks(slot);
+                let value = block.value(slot);
+                let row = (value != NULL).then(|| (value, &block.batches()[shown - 1]));
                 assert_eq!(block.row(slot), row);
                 if winner != 0 {
                     let [winner, shown] =
-                        [winner, shown].map(|rank| block.batches[rank - 1].sequence);
+                        [winner, shown].map(|rank| block.batches()[rank - 1].sequence);
                     let start = day.slot_start(series.period, slot);
                     view.rows.insert(((**series).clone(), start), Row { value, shown, winner });
                 }
             }
-            if !block.pending.is_empty() {
-                let waiting = block.pending.iter().map(|revision| revision.batch.sequence);
+            if !block.pending().is_empty() {
+                let waiting = block.pending().iter().map(|revision| revision.batch.sequence);
                 view.waiting.insert(((**series).clone(), day), waiting.collect());
             }
         }

@@ -1,27 +1,29 @@
-//! Sums and counts of the slots of a day, in 32 bits as long as they fit: most companies do, and a sum that
-//! is shared with readers is copied by each tick that changes it.
+//! Sums and counts of the slots of a day, in 32 and 16 bits as long as they fit: most totals do, and a sum
+//! that is shared with readers is copied by each tick that changes it.
 
 use serde::{Deserialize, Serialize};
+
+use crate::cells::{cells_of, halves, halves_mut, slots_of};
 
 /// A sum and a count a slot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Slots {
-    /// All sums, then all counts.
+    /// All sums, then all counts in 16 bits.
     Narrow(Box<[i32]>),
-    /// Likewise.
+    /// All sums, then all counts.
     Wide(Box<[i64]>),
 }
 
 impl Slots {
     /// Nothing on `slots` slots.
     pub(super) fn nothing(slots: usize) -> Slots {
-        Slots::Narrow(vec![0; 2 * slots].into())
+        Slots::Narrow(vec![0; cells_of(slots)].into())
     }
 
     /// Number of slots.
     pub(super) fn len(&self) -> usize {
         match self {
-            Slots::Narrow(cells) => cells.len() / 2,
+            Slots::Narrow(cells) => slots_of(cells.len()),
             Slots::Wide(cells) => cells.len() / 2,
         }
     }
@@ -44,12 +46,18 @@ impl Slots {
 
     /// The sum of a slot.
     pub(super) fn sum(&self, slot: usize) -> i64 {
-        self.cell(slot)
+        match self {
+            Slots::Narrow(cells) => halves::<i16>(cells).0[slot].into(),
+            Slots::Wide(cells) => cells[slot],
+        }
     }
 
     /// The count of a slot.
     pub(super) fn count(&self, slot: usize) -> i64 {
-        self.cell(self.len() + slot)
+        match self {
+            Slots::Narrow(cells) => halves::<i16>(cells).1[slot].into(),
+            Slots::Wide(cells) => cells[cells.len() / 2 + slot],
+        }
     }
 
     /// Whether every sum and count is 0.
@@ -62,73 +70,86 @@ impl Slots {
 
     /// Adds to the sum and the count of a slot.
     pub(super) fn add(&mut self, slot: usize, sum: i64, count: i64) {
-        let len = self.len();
-        self.add_cell(slot, sum);
-        self.add_cell(len + slot, count);
+        let (sum, count) = (self.sum(slot) + sum, self.count(slot) + count);
+        if let Slots::Narrow(cells) = self {
+            if let (Ok(sum), Ok(count)) = (sum.try_into(), count.try_into()) {
+                let (sums, counts) = halves_mut::<i16>(cells);
+                (sums[slot], counts[slot]) = (sum, count);
+                return;
+            }
+            self.widen();
+        }
+        if let Slots::Wide(cells) = self {
+            let len = cells.len() / 2;
+            (cells[slot], cells[len + slot]) = (sum, count);
+        }
     }
 
-    /// Adds to the sums from slot `first` on, and to the counts.
+    /// Adds to the sums from slot `first` on, and to the counts: as many, or none where they stay.
     pub(super) fn add_run(&mut self, first: usize, sums: &[i32], counts: &[i8]) {
-        let len = self.len();
-        let did_fit = match self {
-            Slots::Narrow(cells) => {
-                let (known, reporting) = cells.split_at_mut(len);
-                add_narrow(&mut known[first..], sums.iter().copied())
-                    && add_narrow(&mut reporting[first..], counts.iter().copied().map(i32::from))
+        if let Slots::Narrow(cells) = self {
+            let (known, reporting) = halves_mut::<i16>(cells);
+            let (known, reporting) = (&mut known[first..], &mut reporting[first..]);
+            if add_sums(known, sums) {
+                if add_counts(reporting, counts) {
+                    return;
+                }
+                known.iter_mut().zip(sums).for_each(|(sum, more)| *sum = sum.wrapping_sub(*more));
             }
-            Slots::Wide(_) => false,
-        };
-        if did_fit {
-            return;
         }
-        for (slot, sum) in (first..).zip(sums) {
-            self.add_cell(slot, (*sum).into());
-        }
-        for (slot, count) in (first..).zip(counts) {
-            self.add_cell(len + slot, (*count).into());
+        self.widen();
+        if let Slots::Wide(cells) = self {
+            let (known, reporting) = cells.split_at_mut(cells.len() / 2);
+            known[first..].iter_mut().zip(sums).for_each(|(sum, more)| *sum += i64::from(*more));
+            let reporting = reporting[first..].iter_mut().zip(counts);
+            reporting.for_each(|(count, more)| *count += i64::from(*more));
         }
     }
 
     /// Adds other slots, as many.
     pub(super) fn merge(&mut self, other: &Slots) {
-        for place in 0..2 * self.len().min(other.len()) {
-            self.add_cell(place, other.cell(place));
+        for slot in 0..self.len().min(other.len()) {
+            self.add(slot, other.sum(slot), other.count(slot));
         }
     }
 
-    fn cell(&self, place: usize) -> i64 {
-        match self {
-            Slots::Narrow(cells) => cells[place].into(),
-            Slots::Wide(cells) => cells[place],
+    fn widen(&mut self) {
+        if matches!(self, Slots::Wide(_)) {
+            return;
         }
-    }
-
-    fn add_cell(&mut self, place: usize, more: i64) {
-        if let Slots::Narrow(cells) = self {
-            let sum = i64::from(cells[place]) + more;
-            if let Ok(sum) = i32::try_from(sum) {
-                cells[place] = sum;
-                return;
-            }
-            *self = Slots::Wide(cells.iter().copied().map(i64::from).collect());
-        }
-        if let Slots::Wide(cells) = self {
-            cells[place] += more;
-        }
+        let slots = 0..self.len();
+        let sums = slots.clone().map(|slot| self.sum(slot));
+        *self = Slots::Wide(sums.chain(slots.map(|slot| self.count(slot))).collect());
     }
 }
 
-/// Adds cell by cell; false, and nothing done, where one does not fit.
-fn add_narrow(cells: &mut [i32], more: impl Iterator<Item = i32> + Clone) -> bool {
+/// Adds one by one; false, and nothing done, where one does not fit.
+fn add_sums(sums: &mut [i32], more: &[i32]) -> bool {
     let mut overflow = 0;
-    for (cell, more) in cells.iter_mut().zip(more.clone()) {
-        let sum = cell.wrapping_add(more);
+    for (sum, more) in sums.iter_mut().zip(more) {
+        let new = sum.wrapping_add(*more);
         // A sum that overflows has another sign than both of its parts.
-        overflow |= (*cell ^ sum) & (more ^ sum);
-        *cell = sum;
+        overflow |= (*sum ^ new) & (more ^ new);
+        *sum = new;
     }
     if overflow < 0 {
-        cells.iter_mut().zip(more).for_each(|(cell, more)| *cell = cell.wrapping_sub(more));
+        sums.iter_mut().zip(more).for_each(|(sum, more)| *sum = sum.wrapping_sub(*more));
+    }
+    overflow >= 0
+}
+
+/// The same of counts.
+fn add_counts(counts: &mut [i16], more: &[i8]) -> bool {
+    let mut overflow = 0;
+    for (count, more) in counts.iter_mut().zip(more) {
+        let more = i16::from(*more);
+        let new = count.wrapping_add(more);
+        overflow |= (*count ^ new) & (more ^ new);
+        *count = new;
+    }
+    if overflow < 0 {
+        let more = more.iter().copied().map(i16::from);
+        counts.iter_mut().zip(more).for_each(|(count, more)| *count = count.wrapping_sub(more));
     }
     overflow >= 0
 }
@@ -136,8 +157,9 @@ fn add_narrow(cells: &mut [i32], more: impl Iterator<Item = i32> + Clone) -> boo
 /// Equal where the numbers are, however they are kept: which one was ever large does not show.
 impl PartialEq for Slots {
     fn eq(&self, other: &Slots) -> bool {
-        self.len() == other.len()
-            && (0..2 * self.len()).all(|place| self.cell(place) == other.cell(place))
+        let is_same =
+            |slot| self.sum(slot) == other.sum(slot) && self.count(slot) == other.count(slot);
+        self.len() == other.len() && (0..self.len()).all(is_same)
     }
 }
 
@@ -166,5 +188,24 @@ mod tests {
         assert_eq!(slots, small);
         small.add(0, -1, 0);
         assert_ne!(slots, small);
+    }
+
+    #[test]
+    fn counts_beyond_16_bits_are_exact_and_nothing_of_the_attempt_stays() {
+        let mut slots = Slots::nothing(2);
+        for _ in 0..32_767 {
+            slots.add_run(0, &[1, 2], &[1, 0]);
+        }
+        assert!(matches!(slots, Slots::Narrow(_)));
+        slots.add_run(0, &[1, 2], &[1, 1]);
+        slots.add_run(1, &[5], &[]);
+        assert!(matches!(slots, Slots::Wide(_)));
+        let read = |slots: &Slots, slot| (slots.sum(slot), slots.count(slot));
+        assert_eq!([0, 1].map(|slot| read(&slots, slot)), [(32_768, 32_768), (65_541, 1)]);
+        let mut by_slot = Slots::nothing(2);
+        by_slot.add(0, 32_768, 32_768);
+        by_slot.merge(&Slots::nothing(2));
+        by_slot.add(1, 65_541, 1);
+        assert_eq!(slots, by_slot);
     }
 }

@@ -64,7 +64,7 @@ fn rows<'s>(
     for day in range.days() {
         let Some(block) = snapshot.block(id, day) else { continue };
         desk.meters.visited_block();
-        for slot in 0..block.packed.slots().min(period.slots()) {
+        for slot in 0..block.slots().min(period.slots()) {
             let start = day.slot_start(period, slot);
             if (range.from..range.to).contains(&start)
                 && let Some((value, shown)) = block.row(slot)

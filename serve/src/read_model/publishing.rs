@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use smartpulse_operators::block::{DayBlock, Packed};
+use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::totals::TotalChanges;
@@ -33,7 +33,7 @@ pub(super) fn turn(directory: &Directory, before: &Snapshot, closed: Closed) -> 
     causes.sort_unstable();
     let mut bytes = 0;
     for (series_day, block) in closed.blocks {
-        bytes += block_bytes(&block);
+        bytes += block.bytes();
         let causes = causes_of(series_day, &causes, before, closed.clock);
         if let Some(series) = directory.by_id.pin().get(&series_day.0) {
             let (series, day) = (Arc::clone(series), series_day.1);
@@ -92,7 +92,7 @@ fn causes_of(
     let told = causes[from..].iter().take_while(|(day, _)| *day == series_day);
     told.for_each(|(_, cause)| causes::add(&mut own, cause));
     let waited = |block: &Arc<DayBlock>| {
-        block.pending.first().is_some_and(|waiting| waiting.batch.valid_after <= clock)
+        block.pending().first().is_some_and(|waiting| waiting.batch.valid_after <= clock)
     };
     if before.block(series_day.0, series_day.1).is_some_and(waited) {
         causes::add(&mut own, &Cause::Clock(clock));
@@ -147,14 +147,4 @@ fn units(before: &Snapshot, next: &mut Snapshot, stated: &[Cause]) -> Vec<Unit> 
     units.sort_unstable();
     units.dedup();
     units
-}
-
-/// What a block holds in memory, about.
-fn block_bytes(block: &DayBlock) -> usize {
-    let values = match &block.packed {
-        Packed::Narrow { values, ranks } => values.len() * 4 + ranks.len(),
-        Packed::Wide { values, ranks } => (values.len() * 4 + ranks.len()) * 2,
-    };
-    let waiting: usize = block.pending.iter().map(|revision| revision.values.len() * 8 + 64).sum();
-    size_of::<DayBlock>() + values + block.batches.len() * 8 + waiting
 }

@@ -2,7 +2,6 @@
 
 use expect_test::expect;
 
-use crate::block::Packed;
 use crate::latest::Latest;
 use crate::testing::feeder::{Feeder, Histories};
 use crate::testing::print::{check, play};
@@ -13,11 +12,11 @@ fn a_value_beyond_32_bits_makes_the_day_wide_until_all_fit_again() {
     let wide = "08:00 save a PP1/60 12:00 = 2x5
                 09:00 save b PP1/60 12:00 = 12000";
     let block = |script: &str| play(script).blocks.into_values().next().unwrap();
-    assert!(matches!(block(wide).packed, Packed::Wide { .. }));
+    assert!(!block(wide).is_narrow());
     let narrow = format!("{wide}\n10:00 save c PP1/60 12:00 = 5");
-    assert!(matches!(block(&narrow).packed, Packed::Narrow { .. }));
+    assert!(block(&narrow).is_narrow());
     let withdrawn = format!("{wide}\n10:00 withdraw b");
-    assert!(matches!(block(&withdrawn).packed, Packed::Narrow { .. }));
+    assert!(block(&withdrawn).is_narrow());
     check(
         &narrow,
         expect![[r#"
@@ -41,11 +40,11 @@ fn a_day_may_show_more_batches_than_eight_bits_count() {
     for (batches, is_narrow) in [(254, true), (255, false), (700, false)] {
         let script: String = (0..batches).map(|slot| save(slot, "5")).collect();
         let block = last_block(&script);
-        assert_eq!(block.batches.len(), batches);
-        assert_eq!(matches!(block.packed, Packed::Narrow { .. }), is_narrow, "{batches}");
+        assert_eq!(block.batches().len(), batches);
+        assert_eq!(block.is_narrow(), is_narrow, "{batches}");
         let whole = last_block(&(script + "20:00 save whole PP1/1 24:00 = 1440x6"));
-        assert_eq!((whole.batches.len(), whole.packed.value(1439)), (1, 600_000));
-        assert!(matches!(whole.packed, Packed::Narrow { .. }));
+        assert_eq!((whole.batches().len(), whole.value(1439)), (1, 600_000));
+        assert!(whole.is_narrow());
     }
 }
 
@@ -55,7 +54,7 @@ fn more_days_than_a_segment_holds_keep_apart() {
         "08:00 save a PP1/1440 00:00 = 1500x1
          09:00 save b PP1/1440 24:00 = 1500x2",
     );
-    let values: Vec<i64> = run.blocks.values().map(|block| block.packed.value(0)).collect();
+    let values: Vec<i64> = run.blocks.values().map(|block| block.value(0)).collect();
     assert_eq!((values[0], &values[1..]), (100_000, &[200_000; 1500][..]));
 }
 

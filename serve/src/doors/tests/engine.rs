@@ -183,7 +183,7 @@ impl Engine {
         };
         let done = self.decide(change, &mut touched);
         let causes = touched.iter().filter_map(|day| Some((*day, batch.clone()?))).collect();
-        let blocks = touched.into_iter().map(|day| (day, Arc::new(packed(&self.days[&day]))));
+        let blocks = touched.into_iter().map(|day| (day, packed(&self.days[&day])));
         let new_series = self.catalog.all().iter().cloned().zip(0..).skip(known);
         self.read_model.publish(Closed {
             epoch: Epoch(self.epoch),

@@ -1,6 +1,8 @@
 //! How the stand-in engine decides a slot, and what it makes of decisions.
 
-use smartpulse_operators::block::{DayBlock, DayState, Packed};
+use std::sync::Arc;
+
+use smartpulse_operators::block::{DayBlock, DayState};
 use smartpulse_operators::change::Save;
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_operators::quantity::{ABSENT, NULL};
@@ -53,7 +55,6 @@ pub(super) fn judge(
 }
 
 /// The block of a day.
-pub(super) fn packed(state: &DayState) -> DayBlock {
-    let batches = state.batches.clone().into();
-    DayBlock { packed: Packed::pack(state), batches, pending: Box::default() }
+pub(super) fn packed(state: &DayState) -> Arc<DayBlock> {
+    DayBlock::of(state, Vec::new())
 }
