@@ -7,6 +7,7 @@ mod descriptors;
 pub mod export;
 mod fetch;
 pub mod generate;
+pub mod health;
 pub mod progress;
 pub mod replay;
 pub mod serve;
@@ -69,6 +70,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Read the journal, compute everything again, and compare with what is stored.
     Check,
+    /// Ask a running service whether it is ready; exit code 0 if so.
+    Health(HealthArgs),
     /// Show the effective configuration and where each value came from.
     Config,
 }
@@ -82,6 +85,14 @@ pub struct ServeArgs {
     /// `wall`, or `data` to keep a replayed folder at its own clock, read-only.
     #[arg(long, default_value = "wall", value_parser = ["wall", "data"])]
     pub clock: String,
+}
+
+/// Options of `health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// The service; without it the one that listens where the configuration says.
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
 }
 
 /// Options of `replay`.

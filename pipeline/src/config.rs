@@ -29,7 +29,7 @@ const fn open(name: &'static str, meaning: &'static str) -> Setting {
 /// Every setting there is.
 pub const SETTINGS: &[Setting] = &[
     open("data", "the data folder"),
-    open("listen", "address of the doors; loopback only while there is no authentication"),
+    open("listen", "address of the doors; one that other machines reach needs a token"),
     open("workers", "worker threads; 0: one less than there are cores, at least 1"),
     open("allowed_periods", "slot lengths a save may have, in minutes"),
     open("max_values", "values a save may have"),
@@ -53,8 +53,12 @@ pub const SETTINGS: &[Setting] = &[
     open("log", "filter of the log, such as info or warn,smartpulse=debug"),
     open("auth.local_roles", "roles of a caller without a token"),
     Setting { name: "auth.token", meaning: "token of the identity `token`", is_secret: true },
+    open("auth.token_file", "file that holds the token, instead of `auth.token`"),
     open("auth.token_roles", "roles of the identity `token`"),
 ];
+
+/// Least characters of a token that other machines may try to guess: 128 bits in hexadecimal digits.
+const NETWORK_TOKEN_CHARS: usize = 32;
 
 /// The effective configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +93,7 @@ pub struct Config {
 pub struct Auth {
     pub local_roles: Vec<String>,
     pub token: Option<String>,
+    pub token_file: Option<PathBuf>,
     pub token_roles: Vec<String>,
 }
 
@@ -129,6 +134,9 @@ pub enum ConfigError {
     /// The file is not there.
     #[error("configuration: there is no file {0}")]
     NoFile(PathBuf),
+    /// The file of a secret cannot be read.
+    #[error("configuration: {name}: {} cannot be read: {source}", path.display())]
+    Secret { name: &'static str, path: PathBuf, source: std::io::Error },
     /// A value is out of its rule.
     #[error("configuration: {name} must be {rule}")]
     Rule { name: &'static str, rule: &'static str },
@@ -164,10 +172,28 @@ pub fn load(
     for (name, value) in flags {
         figment = figment.merge(Serialized::default(name, value).profile(Profile::Default));
     }
-    let config: Config =
+    let mut config: Config =
         figment.extract().map_err(|problem| ConfigError::Unreadable(Box::new(problem)))?;
+    read_token(&mut config.auth)?;
     check(&config)?;
     Ok(Loaded { config, figment })
+}
+
+/// Takes the token from its file, where one is named.
+fn read_token(auth: &mut Auth) -> Result<(), ConfigError> {
+    let Some(path) = auth.token_file.clone() else { return Ok(()) };
+    if auth.token.is_some() {
+        let rule = "left out where auth.token is given";
+        return Err(ConfigError::Rule { name: "auth.token_file", rule });
+    }
+    let name = "auth.token_file";
+    let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Secret {
+        name,
+        path,
+        source,
+    })?;
+    auth.token = Some(text.trim().to_owned());
+    Ok(())
 }
 
 fn check(config: &Config) -> Result<(), ConfigError> {
@@ -191,10 +217,15 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     rule((0..=525_600).contains(&config.ring_minutes), "ring_minutes", "0 to 525,600")?;
     rule(config.connections > 0, "connections", "at least 1")?;
     rule(config.stall_seconds > 0, "stall_seconds", "at least 1")?;
+    let token = config.auth.token.as_deref();
+    let is_header = |token: &str| token.bytes().all(|byte| byte.is_ascii_graphic());
+    rule(token.is_none_or(is_header), "auth.token", "printable ASCII without blanks")?;
+    rule(token.is_none_or(|token| !token.is_empty()), "auth.token", "at least one character")?;
+    let is_strong = token.is_some_and(|token| token.len() >= NETWORK_TOKEN_CHARS);
     rule(
-        config.listen.ip().is_loopback(),
+        config.listen.ip().is_loopback() || is_strong,
         "listen",
-        "a loopback address: there is no authentication yet",
+        "a loopback address, unless auth.token or auth.token_file gives at least 32 characters",
     )
 }
 

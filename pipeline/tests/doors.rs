@@ -10,6 +10,8 @@ mod bombs;
 #[path = "program/client.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod client;
+#[path = "doors/network.rs"]
+mod network;
 #[path = "program/process.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod process;

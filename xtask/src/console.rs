@@ -111,18 +111,8 @@ fn chromium() -> Result<PathBuf> {
         return Ok(path);
     }
     eprintln!("xtask: installing chromium");
-    for arguments in [&["update"][..], &["install", "--yes", "--no-install-recommends", "chromium"]]
-    {
-        let status = Command::new("apt-get")
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .stdout(std::io::stderr())
-            .status()
-            .context("apt-get cannot be started: the tests of the console need chromium")?;
-        project::require("apt-get", status)?;
-    }
-    Ok(path)
+    smartpulse_services::install::program(CHROMIUM, &["chromium"])
+        .context("the tests of the console need chromium")
 }
 
 /// Changes with any source of the console.

@@ -1,4 +1,5 @@
-//! The project's tasks: `cargo xtask test`, `cargo xtask run`, `cargo xtask smoke`, `cargo xtask bench`.
+//! The project's tasks: `cargo xtask test`, `cargo xtask run`, `cargo xtask smoke`,
+//! `cargo xtask services`, `cargo xtask bench`.
 //!
 //! Each does its own set-up, so that a fresh clone needs Rust and Python and no instructions. They say
 //! what they do on standard error; standard output belongs to the program they start. `.ci/run` strings
@@ -10,6 +11,7 @@ mod demonstration;
 mod project;
 mod python;
 mod run;
+mod services;
 mod smoke;
 mod test;
 
@@ -44,6 +46,11 @@ enum Task {
     },
     /// Start the demonstration in an empty folder, read from it, stop it
     Smoke,
+    /// Redis, Postgres and Pulsar on this machine, for development: installed, started, left running
+    Services {
+        /// What to do
+        what: services::What,
+    },
     /// Measure the platform, each row beside its reference in the same run
     Bench {
         /// A few minutes instead of most of an hour
@@ -74,6 +81,7 @@ fn main() -> ExitCode {
             run::run(if dev { Profile::Dev } else { Profile::Release }, &arguments)
         }
         Task::Smoke => smoke::smoke(),
+        Task::Services { what } => services::services(what),
         Task::Bench { quick, only, peers, services, json, dev } => {
             let flags = [("--quick", quick), ("--peers", peers), ("--services", services)];
             let flags = flags.into_iter().chain([("--json", json)]).filter(|(_, is_set)| *is_set);

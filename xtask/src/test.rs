@@ -17,6 +17,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let datasets = datasets()?;
     let python = python::environment()?;
     let console = console::built()?;
+    eprintln!("xtask: the services that the tests start");
+    smartpulse_services::install::everything()?;
 
     let mut oracle = Command::new(&python);
     oracle.current_dir(project::root()).args(["-m", "unittest", "discover", "-s", ORACLE]);

@@ -31,7 +31,7 @@ pub fn run(shared: &Shared, arguments: &ExportArgs) -> anyhow::Result<()> {
             let words = "--server cannot be used with --data: the service knows its folder\n";
             return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, words).into());
         }
-        Some(server) => fetch(server, arguments, &progress)?,
+        Some(server) => fetch(server, shared.load(None)?.config.auth.token, arguments, &progress)?,
         None => of_stopped_folder(shared, arguments, &progress)?,
     };
     progress.finish();

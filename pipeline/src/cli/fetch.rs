@@ -21,9 +21,10 @@ const ANSWER: Duration = Duration::from_secs(3_660);
 /// The most of a refusal that is read.
 const REFUSAL_BYTES: u64 = 64 << 10;
 
-/// Writes the view that `server` shows; a former export stays until the new one is whole.
+/// Writes the view that `server` shows to whoever has `token`; a former export stays until the new one is whole.
 pub(super) fn fetch(
     server: &str,
+    token: Option<String>,
     arguments: &ExportArgs,
     progress: &Progress,
 ) -> anyhow::Result<Shown> {
@@ -38,6 +39,10 @@ pub(super) fn fetch(
         .timeout_recv_response(Some(ANSWER));
     let agent = Agent::from(config.build());
     let request = agent.get(format!("{server}/api/v2.0/export/{view}"));
+    let request = match token {
+        Some(token) => request.header("authorization", format!("Bearer {token}")),
+        None => request,
+    };
     let request = words(arguments)
         .into_iter()
         .fold(request, |request, (word, value)| request.query(word, value));

@@ -115,6 +115,7 @@ pub(super) fn open_doors(
             value_bound: Quantity(config.value_bound_mw * 100_000),
             body_bytes: config.body_bytes,
             local_roles: config.auth.local_roles.clone(),
+            is_on_network: !config.listen.ip().is_loopback(),
             token: config.auth.token.clone(),
             token_roles: config.auth.token_roles.clone(),
             live_clock,

@@ -37,6 +37,29 @@ fn every_setting_is_in_the_table() {
 }
 
 #[test]
+fn an_address_that_others_reach_needs_a_token_that_none_guesses() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("token");
+    let token = "0123456789abcdef0123456789abcdef";
+    let listening = |auth: Value| {
+        load(None, &BTreeMap::from([("listen", json!("0.0.0.0:80")), ("auth", auth)]))
+            .map(|loaded| loaded.config.auth.token)
+            .map_err(|problem| problem.to_string())
+    };
+    std::fs::write(&secret, format!("{token}\n")).unwrap();
+    assert_eq!(listening(json!({"token": token})), Ok(Some(token.to_owned())));
+    assert_eq!(listening(json!({"token_file": secret})), Ok(Some(token.to_owned())));
+    let refused = |auth: Value| listening(auth).unwrap_err();
+    assert!(refused(json!({"token": "short"})).contains("at least 32 characters"));
+    assert!(refused(json!({"token": "0123456789abcdef 0123456789abcdef"})).contains("auth.token"));
+    assert!(refused(json!({"token": token, "token_file": secret})).contains("auth.token_file"));
+    std::fs::write(&secret, "\n").unwrap();
+    assert!(refused(json!({"token_file": secret})).contains("auth.token must be"));
+    let nowhere = folder.path().join("nowhere");
+    assert!(refused(json!({"token_file": nowhere})).contains("nowhere cannot be read"));
+}
+
+#[test]
 fn bad_values_name_the_setting_and_the_rule() {
     let refused = |name: &'static str, value: Value| {
         load(None, &BTreeMap::from([(name, value)])).err().unwrap().to_string()
@@ -45,6 +68,7 @@ fn bad_values_name_the_setting_and_the_rule() {
         refused("allowed_periods", json!([7])).contains("allowed_periods must be divisors of 1440")
     );
     assert!(refused("listen", json!("0.0.0.0:80")).contains("listen must be a loopback address"));
+    assert!(refused("listen", json!("[::]:80")).contains("listen must be a loopback address"));
     assert!(refused("workers", json!("many")).contains("workers"));
     assert!(refused("wrokers", json!(1)).contains("wrokers"));
 }

@@ -109,7 +109,7 @@ impl Server {
         configure: impl FnOnce(&mut Command),
     ) -> Result<Server, Ended> {
         let mut command = program();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.env("SMARTPULSE_LISTEN", "127.0.0.1:0").args(["serve", "--data"]).arg(data);
         configure(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");

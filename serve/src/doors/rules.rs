@@ -30,6 +30,8 @@ pub struct DoorRules {
     pub reply_wait: Duration,
     /// Roles of the loopback caller without a token.
     pub local_roles: Vec<String>,
+    /// Whether other machines may call: then under any name of this one, and each request needs the token.
+    pub is_on_network: bool,
     /// The bearer token that gives the identity `token`; none: no token is accepted.
     pub token: Option<String>,
     /// Roles of the identity `token`.
@@ -62,6 +64,7 @@ impl Default for DoorRules {
             min_epoch_wait: Duration::from_secs(5),
             reply_wait: Duration::from_secs(60),
             local_roles: Vec::new(),
+            is_on_network: false,
             token: None,
             token_roles: Vec::new(),
             streams: 11_000,

@@ -123,6 +123,9 @@ impl Refusal {
             }
             Refusal::Unauthorized => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                // By this one a browser asks its user: the password is the token.
+                let basic = "Basic realm=\"SmartPulse\", charset=\"UTF-8\"";
+                headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(basic));
             }
             _ => {}
         }

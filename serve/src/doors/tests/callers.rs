@@ -84,6 +84,54 @@ async fn a_token_is_an_identity_and_a_wrong_one_is_none() {
 }
 
 #[tokio::test]
+async fn on_the_network_every_call_but_a_probe_needs_the_token() {
+    let rules = DoorRules {
+        is_on_network: true,
+        token: Some("s3cret".to_owned()),
+        local_roles: vec![DoorRules::PAST_ROLE.to_owned()],
+        ..DoorRules::default()
+    };
+    let stage = Stage::with(rules).await;
+    let host = ("host", "plants.example:8080");
+    // base64 of `anyone:s3cret` and `anyone:other`.
+    let (password, other) = ("Basic YW55b25lOnMzY3JldA==", "Basic YW55b25lOm90aGVy");
+    let every = [STATUS, "/metrics", "/", "/assets/x.js", "/health/live", "/health/ready"];
+    for path in every {
+        let bare = stage.get_with(path, &[host]).await;
+        let expected = if path.starts_with("/health") { 200 } else { 401 };
+        assert_eq!(bare.status, expected, "{path}");
+        for (given, is_right) in [
+            ("Bearer s3cret", true),
+            (password, true),
+            ("Bearer s3cre", false),
+            (other, false),
+            ("Basic s3cret", false),
+            ("Basic !!", false),
+        ] {
+            let heard = stage.get_with(path, &[host, ("authorization", given)]).await;
+            assert_eq!(heard.status != 401, is_right, "{path} {given}");
+        }
+    }
+    let token = ("authorization", "Bearer s3cret");
+    for (origin, status) in [
+        ("http://plants.example:8080", 200),
+        ("https://Plants.example:8080", 200),
+        ("http://plants.example", 403),
+        ("http://localhost:8080", 403),
+        ("null", 403),
+    ] {
+        let heard = stage.get_with(STATUS, &[host, token, ("origin", origin)]).await;
+        assert_eq!(heard.status, status, "{origin}");
+    }
+    // A read that was asked before is answered ahead of the routes, and to nobody who may not ask.
+    let read = "/api/v2.0/production-forecast/P/PP/1/forecasts/latest";
+    for _ in 0..3 {
+        assert_eq!(stage.get_with(read, &[host, token]).await.status, 200);
+        assert_eq!(stage.get_with(read, &[host]).await.status, 401);
+    }
+}
+
+#[tokio::test]
 async fn without_a_configured_token_every_token_is_wrong() {
     let stage = Stage::new().await;
     for given in ["Bearer x", "Bearer "] {

@@ -1,0 +1,185 @@
+//! Postgres 15 or newer, with logical replication. It refuses to run as root, so there it runs as the user its
+//! package makes.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::ServiceError;
+use crate::install;
+use crate::processes::Process;
+use crate::server::{Folder, Launch, Ready, Server, emptied, free_port};
+
+const VERSIONS: &str = "/usr/lib/postgresql";
+/// The least version with the publications that are read here.
+const LEAST_VERSION: u32 = 15;
+const PACKAGE: &str = "postgresql";
+/// The user that the package makes, and that owns every database here.
+const USER: &str = "postgres";
+/// What replication needs, and enough places for what the tests open at once.
+const SETTINGS: [&str; 9] = [
+    "listen_addresses=127.0.0.1",
+    "wal_level=logical",
+    "max_wal_senders=16",
+    "max_replication_slots=16",
+    "max_connections=100",
+    "fsync=on",
+    "log_min_messages=warning",
+    "timezone=UTC",
+    "logging_collector=off",
+];
+
+/// A Postgres server with the database `postgres`.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Server,
+    port: u16,
+    programs: PathBuf,
+}
+
+/// The folder of the programs, installed where they are missing.
+///
+/// # Errors
+/// [`ServiceError::Missing`].
+pub fn installed() -> Result<PathBuf, ServiceError> {
+    let newest = || {
+        let versions = fs::read_dir(VERSIONS).ok()?.flatten();
+        let numbers = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let usable = numbers.filter(|version| {
+            *version >= LEAST_VERSION && programs(*version).join("initdb").is_file()
+        });
+        usable.max().map(programs)
+    };
+    if let Some(found) = newest() {
+        return Ok(found);
+    }
+    let expected = programs(LEAST_VERSION).join("initdb");
+    install::program(&expected.display().to_string(), &[PACKAGE])?;
+    newest().ok_or_else(|| ServiceError::Missing {
+        program: "postgres".to_owned(),
+        remedy: format!("version {LEAST_VERSION} or newer is needed in {VERSIONS}"),
+    })
+}
+
+fn programs(version: u32) -> PathBuf {
+    Path::new(VERSIONS).join(version.to_string()).join("bin")
+}
+
+impl Postgres {
+    /// Starts one in a folder of its own.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn start() -> Result<Postgres, ServiceError> {
+        Postgres::in_folder(Folder::passing("postgres")?, free_port()?)
+    }
+
+    pub(crate) fn in_folder(folder: Folder, port: u16) -> Result<Postgres, ServiceError> {
+        let programs = installed()?;
+        let user = user()?;
+        let path = folder.path().to_owned();
+        if let Some((user, group)) = user {
+            chown(&path, Some(user), Some(group)).map_err(ServiceError::at(&path))?;
+        }
+        let data = path.join("data");
+        if !data.join("PG_VERSION").is_file() {
+            initialise(&programs, &data, user)?;
+        }
+        let sockets = format!("unix_socket_directories={}", path.display());
+        let port_setting = format!("port={port}");
+        let settings = SETTINGS.into_iter().chain([sockets.as_str(), port_setting.as_str()]);
+        let settings = settings.flat_map(|setting| ["-c", setting]);
+        let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
+        arguments.extend(settings.map(str::to_owned));
+        let asked = ["-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", USER];
+        let ready = Ready::Command(programs.join("pg_isready"), asked.map(str::to_owned).into());
+        let (name, program) = ("postgres", programs.join("postgres"));
+        // An interrupt ends its sessions; asked politely it would wait for them for ever.
+        let launch = Launch { name, program, arguments, ready, user, end: Signal::INT };
+        Ok(Postgres { server: Server::start(launch, folder)?, port, programs })
+    }
+
+    /// Where it is found, as its superuser without a password.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Its port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process, to hurt it.
+    pub fn server(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    /// Kills it, throws away its databases, and starts it again on the same port.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn start_empty(&mut self) -> Result<(), ServiceError> {
+        self.server.kill();
+        let data = self.server.folder().join("data");
+        emptied(&data)?;
+        fs::remove_dir(&data).map_err(ServiceError::at(&data))?;
+        initialise(&self.programs, &data, user()?)?;
+        self.server.start_again()
+    }
+
+    /// What a statement gives, a row a line, columns apart by `|`.
+    ///
+    /// # Errors
+    /// [`ServiceError::Command`] with the server's words.
+    pub fn sql(&self, statement: &str) -> Result<String, ServiceError> {
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url()]);
+        let output = psql.args(["-c", statement]).output();
+        let failed = |said| ServiceError::Command { command: statement.to_owned(), said };
+        let output = output.map_err(|problem| failed(problem.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    pub(crate) fn leave(self) -> Option<(Process, Signal)> {
+        self.server.leave()
+    }
+}
+
+fn initialise(programs: &Path, data: &Path, user: Option<(u32, u32)>) -> Result<(), ServiceError> {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = Command::new(programs.join("initdb"));
+    command.args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-D"]).arg(data);
+    if let Some(folder) = data.parent() {
+        command.current_dir(folder);
+    }
+    if let Some((user, group)) = user {
+        command.uid(user).gid(group);
+    }
+    install::run(&mut command)
+}
+
+/// The user and group it runs as, where this process is root.
+fn user() -> Result<Option<(u32, u32)>, ServiceError> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let users = "/etc/passwd";
+    let text = fs::read_to_string(users).map_err(ServiceError::at(users))?;
+    let own = text.lines().find_map(|line| {
+        let mut fields = line.strip_prefix(USER)?.strip_prefix(":")?.split(':').skip(1);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    });
+    let missing = || ServiceError::Missing {
+        program: format!("the user {USER}"),
+        remedy: format!("the package {PACKAGE} makes it"),
+    };
+    own.map(Some).ok_or_else(missing)
+}
