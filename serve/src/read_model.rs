@@ -122,6 +122,12 @@ impl ReadModel {
         self.newest.load_full()
     }
 
+    /// The epoch of the newest snapshot.
+    #[must_use]
+    pub fn newest_epoch(&self) -> Epoch {
+        self.newest.load().epoch
+    }
+
     /// The snapshot of exactly that epoch, while it is retained.
     #[must_use]
     pub fn at(&self, epoch: Epoch) -> Option<Arc<Snapshot>> {

@@ -49,7 +49,7 @@ fn who_comes_from_afar_needs_the_token() {
         configure(command.arg(room.path().join("out")));
         finish(&mut command)
     };
-    export(&|_| {}).failed_saying(&["401"]);
+    export(&|_| {}).failed_saying(&["UNAUTHORIZED"]);
     let exported = export(&|command| {
         command.env("SMARTPULSE_AUTH__TOKEN_FILE", &secret);
     });

@@ -42,7 +42,7 @@ impl Desk {
 
     /// The newest epoch.
     pub(crate) fn newest_epoch(&self) -> Epoch {
-        self.doors.read_model.snapshot().epoch
+        self.doors.read_model.newest_epoch()
     }
 
     /// The newest snapshot, or the first that shows `least`.

@@ -87,9 +87,14 @@ impl Place {
         snapshot: &Snapshot,
         series: &StoredSeries,
     ) -> Option<Instant> {
-        let is_saved = self.sum.is_none() && is_as_saved(self.shape, series);
-        let stated = known(snapshot, self.wanted.unit).ok().filter(|_| is_saved)?;
+        let has_time = self.has_time_of_change(series);
+        let stated = known(snapshot, self.wanted.unit).ok().filter(|_| has_time)?;
         rows_now::modified(desk, snapshot, &self.range, series, stated)
+    }
+
+    /// Whether it shows slots as saved, which have one.
+    pub(crate) fn has_time_of_change(&self, series: &StoredSeries) -> bool {
+        self.sum.is_none() && is_as_saved(self.shape, series)
     }
 }
 

@@ -85,6 +85,11 @@ impl Fragment {
         }
     }
 
+    /// How long ago it was made.
+    pub(crate) fn age(&self) -> std::time::Duration {
+        self.made.elapsed()
+    }
+
     /// The elements alone.
     pub(crate) fn elements(&self) -> &str {
         // It was put together from texts.
@@ -132,7 +137,7 @@ impl Fragments {
         versions: &Versions,
     ) -> Option<(Arc<Fragment>, std::time::Duration)> {
         let found = self.cache.get(key).filter(|fragment| fragment.versions == *versions)?;
-        let age = found.made.elapsed();
+        let age = found.age();
         Some((found, age))
     }
 

@@ -26,8 +26,8 @@ pub(crate) enum Refusal {
     /// A header is missing or breaks a rule.
     #[error("{0}")]
     BadHeader(String),
-    /// The token is wrong, or not one.
-    #[error("the bearer token is not accepted")]
+    /// The token is missing, wrong, or not one.
+    #[error("a bearer token is needed, and this is none that is accepted")]
     Unauthorized,
     /// The request came under a name or from a page that is not this machine's.
     #[error("{0}")]

@@ -71,6 +71,8 @@ impl Stage {
 
     pub(super) async fn with(rules: DoorRules) -> Stage {
         set_clock(MORNING);
+        let is_on_network = rules.is_on_network;
+        let token = format!("Bearer {}", rules.token.as_deref().unwrap_or_default());
         let read_model = Arc::new(ReadModel::new(Uuid::nil(), "starting", RingBounds::default()));
         read_model.set_ready(Ok(()));
         let (commands, mut queue) = mpsc::channel::<Command>(64);
@@ -109,11 +111,11 @@ impl Stage {
         };
         tasks.spawn(async move { streams.dispatch().await });
         let stage = Stage { router: router(doors), read_model, hold, asked, tasks, closing };
-        stage.populate().await;
+        stage.populate(is_on_network, &token).await;
         stage
     }
 
-    async fn populate(&self) {
+    async fn populate(&self, is_on_network: bool, token: &str) {
         for (unit, body) in [
             ("PP/1", r#"{"name":"Bora","plantType":"wind","installedPowerMw":100,"region":"Ege"}"#),
             ("PP/2", r#"{"name":"Sonne","zone":"Europe/Berlin"}"#),
@@ -121,7 +123,10 @@ impl Stage {
             ("GRP/1", r#"{"name":"Group"}"#),
         ] {
             let path = format!("/api/v2.0/units/{unit}");
-            assert_eq!(self.write("PUT", &path, body).await.status, 200, "{unit}");
+            let known = [("authorization", token)];
+            let headers = if is_on_network { &known[..] } else { &[] };
+            let heard = self.write_with("PUT", &path, headers, body).await;
+            assert_eq!(heard.status, 200, "{unit}");
         }
         self.asked.lock().unwrap().clear();
     }
