@@ -188,10 +188,12 @@ pub(super) fn keyed<const COLUMNS: usize>(
     keys: Vec<i32>,
     entries: [ArrayRef; COLUMNS],
 ) -> Result<Vec<ArrayRef>> {
-    let keys = Int32Array::from(keys);
-    let column = |entries| {
-        let column = DictionaryArray::<Int32Type>::try_new(keys.clone(), entries)?;
-        Ok(Arc::new(column) as ArrayRef)
-    };
-    entries.into_iter().map(column).collect()
+    let mut entries = entries.into_iter();
+    let Some(first) = entries.next() else { return Ok(Vec::new()) };
+    let first = DictionaryArray::<Int32Type>::try_new(Int32Array::from(keys), first)?;
+    // All columns have as many entries, so what holds of the keys of the first holds of each.
+    let others = entries.map(|entries| Arc::new(first.with_values(entries)) as ArrayRef);
+    let mut columns: Vec<ArrayRef> = others.collect();
+    columns.insert(0, Arc::new(first));
+    Ok(columns)
 }

@@ -251,9 +251,9 @@ fn texts_are_keyed_steady_numbers_are_differences_and_both_are_bounded_in_the_me
         bounds += &format!("{path} {} to {}, {nulls} null\n", shown(least), shown(greatest));
     }
     expect![[r#"
-        unit_type PP to PP, 0 null
+        unit_type without
         unit_no 1 to 1, 0 null
-        provider UserForecast to UserForecast, 0 null
+        provider without
         period_minutes 15 to 15, 0 null
         delivery_start 1767225600000000 to 1767226500000000, 0 null
         value_mw 0.00001 to 0.00002, 0 null
