@@ -47,7 +47,7 @@ const STORE_THREADS: usize = 2;
 /// Bytes of the store's own journals; beyond them the oldest is written to tables and dropped.
 const STORE_JOURNAL_BYTES: u64 = 128 << 20;
 /// Batches kept after they were looked up; the table is emptied when it is full.
-const KNOWN_BATCHES: usize = 65_536;
+const KNOWN_BATCHES: usize = 16_384;
 
 /// What a closed epoch adds to history.
 #[derive(Clone, Debug, Default)]
