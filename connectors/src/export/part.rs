@@ -161,8 +161,7 @@ const POWER_DICTIONARY_BYTES: usize = 128 << 10;
 const STEADY: [&str; 6] =
     ["unit_no", "period_minutes", "delivery_start", "valid_after", "recorded", "sequence"];
 /// Texts by whose least and greatest no reader can leave out a row group: nearly each has both.
-const UNORDERED: [&str; 6] =
-    ["unit_type", "provider", "batch_id", "source_batch", "user", "note"];
+const UNORDERED: [&str; 6] = ["unit_type", "provider", "batch_id", "source_batch", "user", "note"];
 
 fn properties(stamp: &ExportStamp) -> Result<WriterProperties> {
     let mut builder = WriterProperties::builder();
