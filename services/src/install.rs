@@ -79,8 +79,9 @@ pub fn apt(packages: &[&str]) -> Result<(), ServiceError> {
 /// The folder of the jars that a Maven file of that name asks for, gathered once.
 ///
 /// # Errors
-/// [`ServiceError::Command`].
+/// [`ServiceError`].
 pub fn jars(name: &str, pom: &str) -> Result<PathBuf, ServiceError> {
+    let maven = maven()?;
     let _held = lock()?;
     let folder = home().join(name);
     let (file, jars) = (folder.join("pom.xml"), folder.join("lib"));
@@ -92,12 +93,18 @@ pub fn jars(name: &str, pom: &str) -> Result<PathBuf, ServiceError> {
     fs::create_dir_all(&folder).map_err(ServiceError::at(&folder))?;
     fs::write(&file, pom).map_err(ServiceError::at(&file))?;
     let goal = ["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"];
-    run(Command::new("mvn")
+    run(Command::new(maven)
         .current_dir(&folder)
         .args(goal)
         .arg(format!("-DoutputDirectory={}", jars.display())))?;
     fs::write(&stamp, pom).map_err(ServiceError::at(&stamp))?;
     Ok(jars)
+}
+
+/// Maven, wherever it is found; else Debian's.
+fn maven() -> Result<PathBuf, ServiceError> {
+    let found = run(Command::new("mvn").arg("--version")).is_ok();
+    if found { Ok(PathBuf::from("mvn")) } else { program("/usr/bin/mvn", &["maven"]) }
 }
 
 /// Runs a command to its end.
