@@ -86,7 +86,7 @@ impl DayBlock {
     pub fn of(state: &DayState, pending: Vec<Revision>) -> Arc<DayBlock> {
         let batches = state.batches.iter().cloned().collect();
         let ranks = || state.winners.iter().chain(&state.shown).copied();
-        if !state.is_narrow() {
+        if !state.is_narrow() || !shared::has_narrow_form(state.values.len()) {
             let wide = Wide { values: state.values.as_slice().into(), ranks: ranks().collect() };
             let rest = Box::new(Rest { pending, wide: Some(wide) });
             return Arc::new(DayBlock { batches, rest: Some(rest), cells: [] });

@@ -250,6 +250,9 @@ impl Loaded {
     }
 
     fn source(&self, name: &str) -> String {
+        if let (true, Some(path)) = (name == "auth.token", &self.config.auth.token_file) {
+            return format!("file {}", path.display());
+        }
         let Some(metadata) = self.figment.find_metadata(name) else { return "default".to_owned() };
         if metadata.name.contains("environment") {
             return format!(

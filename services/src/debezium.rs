@@ -85,7 +85,7 @@ impl Debezium {
             vec!["-Xmx256m".to_owned(), "-cp".to_owned(), classes, text(source), text(properties)];
         let (name, end) = ("debezium", Signal::TERM);
         let ready = Ready::Says("engine started");
-        let launch = Launch { name, program, arguments, ready, user: None, end };
+        let launch = Launch { name, program, arguments, ready, prepare: None, user: None, end };
         Ok(Debezium { server: Server::start(launch, folder)? })
     }
 

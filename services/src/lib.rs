@@ -2,7 +2,7 @@
 //!
 //! Each is installed where it is missing ([`install`]), started on free ports in a folder of its own, and
 //! stopped exactly. A test hurts one as a bad night does: [`Server::kill`], [`Server::pause`],
-//! [`Server::start_again`], [`Redis::start_empty`] and its like. What was started is gone when its handle is
+//! [`Server::start_again`], [`Server::start_empty`]. What was started is gone when its handle is
 //! dropped; the folder with its log stays where the test fails, and its path is printed.
 //!
 //! `cargo xtask services up` starts the same for a developer and leaves them running ([`standing`]).

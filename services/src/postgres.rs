@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::ServiceError;
 use crate::install;
 use crate::processes::Process;
-use crate::server::{Folder, Launch, Ready, Server, emptied, free_port};
+use crate::server::{DATA, Folder, Launch, Ready, Server, free_port};
 
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// The least version with the publications that are read here.
@@ -84,21 +84,21 @@ impl Postgres {
         if let Some((user, group)) = user {
             chown(&path, Some(user), Some(group)).map_err(ServiceError::at(&path))?;
         }
-        let data = path.join("data");
-        if !data.join("PG_VERSION").is_file() {
-            initialise(&programs, &data, user)?;
-        }
+        let data = path.join(DATA).display().to_string();
+        let make = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-D", &data];
+        let prepare = Some((programs.join("initdb"), make.map(str::to_owned).into()));
         let sockets = format!("unix_socket_directories={}", path.display());
         let port_setting = format!("port={port}");
         let settings = SETTINGS.into_iter().chain([sockets.as_str(), port_setting.as_str()]);
         let settings = settings.flat_map(|setting| ["-c", setting]);
-        let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
+        let mut arguments = vec!["-D".to_owned(), data];
         arguments.extend(settings.map(str::to_owned));
         let asked = ["-q", "-h", "127.0.0.1", "-p", &port.to_string(), "-U", USER];
         let ready = Ready::Command(programs.join("pg_isready"), asked.map(str::to_owned).into());
         let (name, program) = ("postgres", programs.join("postgres"));
         // An interrupt ends its sessions; asked politely it would wait for them for ever.
-        let launch = Launch { name, program, arguments, ready, user, end: Signal::INT };
+        let end = Signal::INT;
+        let launch = Launch { name, program, arguments, ready, prepare, user, end };
         Ok(Postgres { server: Server::start(launch, folder)?, port, programs })
     }
 
@@ -117,19 +117,6 @@ impl Postgres {
     /// The process, to hurt it.
     pub fn server(&mut self) -> &mut Server {
         &mut self.server
-    }
-
-    /// Kills it, throws away its databases, and starts it again on the same port.
-    ///
-    /// # Errors
-    /// [`ServiceError`].
-    pub fn start_empty(&mut self) -> Result<(), ServiceError> {
-        self.server.kill();
-        let data = self.server.folder().join("data");
-        emptied(&data)?;
-        fs::remove_dir(&data).map_err(ServiceError::at(&data))?;
-        initialise(&self.programs, &data, user()?)?;
-        self.server.start_again()
     }
 
     /// What a statement gives, a row a line, columns apart by `|`.
@@ -151,19 +138,6 @@ impl Postgres {
     pub(crate) fn leave(self) -> Option<(Process, Signal)> {
         self.server.leave()
     }
-}
-
-fn initialise(programs: &Path, data: &Path, user: Option<(u32, u32)>) -> Result<(), ServiceError> {
-    use std::os::unix::process::CommandExt as _;
-    let mut command = Command::new(programs.join("initdb"));
-    command.args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-D"]).arg(data);
-    if let Some(folder) = data.parent() {
-        command.current_dir(folder);
-    }
-    if let Some((user, group)) = user {
-        command.uid(user).gid(group);
-    }
-    install::run(&mut command)
 }
 
 /// The user and group it runs as, where this process is root.

@@ -1,6 +1,5 @@
 //! A Pulsar broker with its bookie and metadata in one process, as its makers ship it for one machine.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use ureq::Agent;
 use crate::ServiceError;
 use crate::install;
 use crate::processes::Process;
-use crate::server::{Folder, Launch, Ready, Server, emptied, free_port, write};
+use crate::server::{Folder, Launch, Ready, Server, free_port, write};
 
 const POM: &str = include_str!("../java/broker.pom.xml");
 const LOGGING: &str = include_str!("../java/log4j2.xml");
@@ -90,8 +89,7 @@ impl Pulsar {
         web_port: u16,
     ) -> Result<Pulsar, ServiceError> {
         let (program, jars) = installed()?;
-        let (path, data) = (folder.path().to_owned(), folder.path().join("data"));
-        fs::create_dir_all(&data).map_err(ServiceError::at(&data))?;
+        let path = folder.path().to_owned();
         let settings = format!("{SETTINGS}brokerServicePort={port}\nwebServicePort={web_port}\n");
         write(&path.join("broker.conf"), &settings)?;
         write(&path.join("log4j2.xml"), LOGGING)?;
@@ -119,7 +117,7 @@ impl Pulsar {
         ]);
         let ready = Ready::Http(format!("http://127.0.0.1:{web_port}/admin/v2/brokers/health"));
         let (name, end) = ("pulsar", Signal::TERM);
-        let launch = Launch { name, program, arguments, ready, user: None, end };
+        let launch = Launch { name, program, arguments, ready, prepare: None, user: None, end };
         Ok(Pulsar { server: Server::start(launch, folder)?, port, web_port })
     }
 
@@ -138,16 +136,6 @@ impl Pulsar {
     /// The process, to hurt it.
     pub fn server(&mut self) -> &mut Server {
         &mut self.server
-    }
-
-    /// Kills it, throws away its topics, and starts it again on the same ports.
-    ///
-    /// # Errors
-    /// [`ServiceError`].
-    pub fn start_empty(&mut self) -> Result<(), ServiceError> {
-        self.server.kill();
-        emptied(&self.server.folder().join("data"))?;
-        self.server.start_again()
     }
 
     pub(crate) fn leave(self) -> Option<(Process, Signal)> {

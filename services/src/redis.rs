@@ -1,6 +1,5 @@
 //! Redis 7: one server, with or without a log on disk, and a cluster of three.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -11,7 +10,7 @@ use rustix::process::Signal;
 use crate::ServiceError;
 use crate::install;
 use crate::processes::Process;
-use crate::server::{Folder, Launch, Ready, Server, emptied, free_port};
+use crate::server::{DATA, Folder, Launch, Ready, Server, free_port};
 
 const SERVER: &str = "/usr/bin/redis-server";
 const CLIENT: &str = "/usr/bin/redis-cli";
@@ -68,8 +67,7 @@ impl Redis {
         more: &[String],
     ) -> Result<Redis, ServiceError> {
         let (program, _) = installed()?;
-        let data = folder.path().join("data");
-        fs::create_dir_all(&data).map_err(ServiceError::at(&data))?;
+        let data = folder.path().join(DATA);
         let keeps = if persistence == Persistence::Log { "yes" } else { "no" };
         let settings = [
             ("--bind", "127.0.0.1"),
@@ -83,7 +81,7 @@ impl Redis {
         // While it reads its log it answers with an error.
         let ready = Ready::Answers { port, asked: b"PING\r\n", expected: b"+PONG\r\n" };
         let (name, end) = ("redis", Signal::TERM);
-        let launch = Launch { name, program, arguments, ready, user: None, end };
+        let launch = Launch { name, program, arguments, ready, prepare: None, user: None, end };
         Ok(Redis { server: Server::start(launch, folder)?, port })
     }
 
@@ -102,16 +100,6 @@ impl Redis {
     /// The process, to hurt it.
     pub fn server(&mut self) -> &mut Server {
         &mut self.server
-    }
-
-    /// Kills it, throws away what it kept, and starts it again on the same port.
-    ///
-    /// # Errors
-    /// [`ServiceError`].
-    pub fn start_empty(&mut self) -> Result<(), ServiceError> {
-        self.server.kill();
-        emptied(&self.server.folder().join("data"))?;
-        self.server.start_again()
     }
 
     /// What a command answers, as text.

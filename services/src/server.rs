@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::ServiceError;
+use crate::install::run;
 use crate::processes::{Process, signal_family};
 
 /// Between two looks at a service that starts or ends.
@@ -26,6 +27,9 @@ const SAID_BYTES: usize = 4_000;
 /// How long one question may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
+/// The folder, in that of the service, of what it keeps.
+pub(crate) const DATA: &str = "data";
+
 /// How a service is started.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
@@ -33,6 +37,8 @@ pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
     pub(crate) ready: Ready,
+    /// What makes its `data` where there is none; without it an empty folder is.
+    pub(crate) prepare: Option<(PathBuf, Vec<String>)>,
     /// The user and group it runs as, where not those of this process.
     pub(crate) user: Option<(u32, u32)>,
     /// What asks it to end after what is under way.
@@ -113,6 +119,7 @@ impl Server {
     /// [`ServiceError::NotReady`].
     pub fn start_again(&mut self) -> Result<(), ServiceError> {
         self.kill();
+        self.prepare()?;
         let log = self.log();
         let output = OpenOptions::new().create(true).append(true).open(&log);
         let output = output.map_err(ServiceError::at(&log))?;
@@ -130,20 +137,35 @@ impl Server {
         self.await_ready()
     }
 
-    /// Kills it and all its processes at once, as a machine that loses power does.
+    /// Kills it, throws away what it wrote, and starts it again on the same ports.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn start_empty(&mut self) -> Result<(), ServiceError> {
+        self.kill();
+        remove(&self.folder().join(DATA))?;
+        self.start_again()
+    }
+
+    /// Kills it and all its processes at once, as a machine that loses power does, and waits until none lives.
     pub fn kill(&mut self) {
-        if let Some(process) = self.process.take() {
-            signal_family(process, Signal::KILL);
-        }
+        let family = self.process.take().map_or(Vec::new(), Process::family);
+        family.iter().for_each(|process| process.signal(Signal::KILL));
         if let Some(mut child) = self.child.take() {
             let _ = child.wait();
+        }
+        for _ in 0..LOOKS_FOR_THE_END {
+            if !family.iter().any(|process| process.lives()) {
+                return;
+            }
+            thread::sleep(PAUSE);
         }
     }
 
     /// Asks it to end, and waits until it has.
     pub fn stop(&mut self) {
         if let Some(process) = self.process {
-            process.signal(Signal::CONT);
+            signal_family(process, Signal::CONT);
             process.signal(self.launch.end);
             self.await_end();
         }
@@ -175,6 +197,24 @@ impl Server {
         // A child that is not waited for is the system's.
         self.child = None;
         self.process.take().map(|process| (process, self.launch.end))
+    }
+
+    /// Makes its `data` where there is none.
+    fn prepare(&self) -> Result<(), ServiceError> {
+        let data = self.folder().join(DATA);
+        if data.exists() {
+            return Ok(());
+        }
+        let Some((program, arguments)) = &self.launch.prepare else {
+            return fs::create_dir_all(&data).map_err(ServiceError::at(&data));
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(self.folder());
+        if let Some((user, group)) = self.launch.user {
+            command.uid(user).gid(group);
+        }
+        // Half of it would be taken for a whole.
+        run(&mut command).inspect_err(|_| drop(remove(&data)))
     }
 
     fn await_ready(&mut self) -> Result<(), ServiceError> {
@@ -265,12 +305,12 @@ pub(crate) fn ask(port: u16, asked: &[u8], bytes: usize) -> std::io::Result<Vec<
     Ok(answer)
 }
 
-/// Makes `folder` anew and empty.
-pub(crate) fn emptied(folder: &Path) -> Result<(), ServiceError> {
+/// Removes a folder, if it is there.
+pub(crate) fn remove(folder: &Path) -> Result<(), ServiceError> {
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(ServiceError::at(folder))?;
     }
-    fs::create_dir_all(folder).map_err(ServiceError::at(folder))
+    Ok(())
 }
 
 /// Writes a file of a service.

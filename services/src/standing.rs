@@ -104,7 +104,7 @@ fn redis(standing: &[Standing]) -> Result<Option<Standing>, ServiceError> {
 fn redis_cluster(standing: &[Standing]) -> Result<Option<Standing>, ServiceError> {
     let Some(folder) = free_folder("redis-cluster", standing)? else { return Ok(None) };
     // A cluster remembers the ports of its nodes, and they are new ones: it begins anew.
-    crate::server::emptied(&folder)?;
+    crate::server::remove(&folder)?;
     let nodes = ["1", "2", "3"].map(|node| folder.join(node));
     for node in &nodes {
         fs::create_dir_all(node).map_err(ServiceError::at(node))?;

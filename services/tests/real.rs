@@ -30,14 +30,14 @@ fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 fn redis_keeps_its_log_over_a_kill_and_nothing_over_an_empty_start() {
     let mut redis = Redis::start(Persistence::Log).unwrap();
     let get = |redis: &Redis| redis.command(&["GET", "k"]).unwrap();
+    // As it is set, the log is synced once a second.
+    redis.command(&["CONFIG", "SET", "appendfsync", "always"]).unwrap();
     assert_eq!(redis.command(&["SET", "k", "v"]).unwrap(), "OK");
-    // The log is synced once a second.
-    thread::sleep(Duration::from_millis(1_500));
     redis.server().kill();
     redis.command(&["GET", "k"]).unwrap_err();
     redis.server().start_again().unwrap();
     assert_eq!(get(&redis), "v");
-    redis.start_empty().unwrap();
+    redis.server().start_empty().unwrap();
     assert_eq!(get(&redis), "");
 
     let mut forgetful = Redis::start(Persistence::None).unwrap();
@@ -91,7 +91,7 @@ fn postgres_keeps_what_was_committed_over_a_kill() {
     assert_eq!(postgres.sql("SELECT a, b FROM t").unwrap(), "1|12.3456");
     let refused = postgres.sql("SELECT nothing FROM t").unwrap_err().to_string();
     assert!(refused.contains("\"nothing\" does not exist"), "{refused}");
-    postgres.start_empty().unwrap();
+    postgres.server().start_empty().unwrap();
     postgres.sql("SELECT a FROM t").unwrap_err();
 }
 

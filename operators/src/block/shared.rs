@@ -15,7 +15,12 @@ pub(crate) struct Narrow<'b> {
     pub(crate) ranks: &'b mut [u8],
 }
 
-/// A block of so many slots, all cells 0; without cells for a number that no period makes.
+/// Whether a day of so many slots has one: a period makes it, so it divides the minutes of a day.
+pub(super) fn has_narrow_form(slots: usize) -> bool {
+    slots > 0 && 1_440 % slots == 0
+}
+
+/// A block of so many slots, all cells 0; without cells for a number that has no narrow form.
 fn allocate(slots: usize, rest: Option<Box<Rest>>) -> Arc<DayBlock> {
     let batches = Batches::new();
     macro_rules! of_slots {
@@ -26,7 +31,7 @@ fn allocate(slots: usize, rest: Option<Box<Rest>>) -> Arc<DayBlock> {
             }
         };
     }
-    // A period divides the day: these are the divisors of 1,440.
+    // The divisors of 1,440.
     of_slots!(1 2 3 4 5 6 8 9 10 12 15 16 18 20 24 30 32 36 40 45 48 60 72 80 90 96 120 144 160 180
         240 288 360 480 720 1440)
 }
@@ -67,6 +72,7 @@ impl DayBlock {
 mod tests {
     use super::*;
     use crate::block::DayState;
+    use crate::quantity::NULL;
     use crate::time::Period;
 
     #[test]
@@ -78,6 +84,12 @@ mod tests {
             assert!(block.is_narrow(), "{slots}");
             assert_eq!(block.slots(), slots);
         }
+    }
+
+    #[test]
+    fn a_number_of_slots_that_no_period_makes_is_kept_wide() {
+        let block = DayBlock::of(&DayState::fold(7, []), Vec::new());
+        assert_eq!((block.is_narrow(), block.slots(), block.value(6)), (false, 7, NULL));
     }
 
     #[test]

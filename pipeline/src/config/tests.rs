@@ -49,6 +49,11 @@ fn an_address_that_others_reach_needs_a_token_that_none_guesses() {
     std::fs::write(&secret, format!("{token}\n")).unwrap();
     assert_eq!(listening(json!({"token": token})), Ok(Some(token.to_owned())));
     assert_eq!(listening(json!({"token_file": secret})), Ok(Some(token.to_owned())));
+    let flags = BTreeMap::from([("auth", json!({"token_file": secret}))]);
+    let table = load(None, &flags).unwrap().table();
+    let row = table.iter().find(|row| row["name"] == "auth.token").unwrap();
+    assert_eq!(row["source"], format!("file {}", secret.display()));
+    assert_eq!(row["value"], "********");
     let refused = |auth: Value| listening(auth).unwrap_err();
     assert!(refused(json!({"token": "short"})).contains("at least 32 characters"));
     assert!(refused(json!({"token": "0123456789abcdef 0123456789abcdef"})).contains("auth.token"));
