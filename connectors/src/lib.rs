@@ -21,6 +21,8 @@
 #![warn(missing_docs)]
 
 mod export;
+mod redis;
+pub mod retry;
 
 pub use export::batches::{BatchExport, BatchRow, export_batches};
 pub use export::folder::PartialFolder;
@@ -30,3 +32,4 @@ pub use export::resolved::{ResolvedExport, ResolvedRow};
 pub use export::totals::{TotalRow, TotalsExport};
 pub use export::units::export_units;
 pub use export::{ExportError, ExportStamp};
+pub use redis::{RedisFault, RedisReplica, RedisSettings, RedisSink, ReplicaNews, Writer, Written};

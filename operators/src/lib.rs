@@ -12,10 +12,12 @@
 pub mod batch;
 pub mod block;
 pub mod catalog;
+pub mod cause;
 mod cells;
 pub mod change;
 pub mod chunk;
 pub mod civil;
+pub mod closed;
 mod cover;
 pub mod delta;
 pub mod gate;

@@ -2,6 +2,8 @@
 //!
 //! Statements are never dropped; which one counts follows from their order of acceptance.
 
+mod by_unit;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use crate::change::{Change, Rules};
 use crate::quantity::{Decimal, Measure, Quantity};
 use crate::time::{Instant, Period};
 use crate::unit::{Lock, Membership, Property, Unit, UnitType, UnitVersion};
+
+pub use by_unit::SaidOfUnit;
 
 /// Master data, memberships, properties, locks and rules as of the last applied change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

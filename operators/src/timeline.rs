@@ -36,6 +36,18 @@ impl Timeline {
         self.steps.is_empty()
     }
 
+    /// What happens at each minute, ascending: the change in members, and edges that come and go.
+    pub fn steps(&self) -> impl Iterator<Item = (Minute, i64, i64)> + '_ {
+        self.steps.iter().map(|(minute, step)| (*minute, step.change, step.edges))
+    }
+
+    /// The timeline of those steps.
+    #[must_use]
+    pub fn of_steps(steps: impl IntoIterator<Item = (Minute, i64, i64)>) -> Timeline {
+        let step = |(minute, change, edges)| (minute, Step { change, edges });
+        Timeline { steps: steps.into_iter().map(step).collect() }
+    }
+
     /// Members at the start of each minute of `day`, and the edges within it, in minutes of the day.
     #[must_use]
     pub fn of_day(&self, day: Day) -> DayMembers {

@@ -70,8 +70,11 @@ pub fn check(
     let mut snapshots = readable_snapshots(folder, &mut findings)?;
     let (base, live) = snapshots.pop_first().map_or_else(Default::default, |(_, found)| found);
     let after = base.epoch;
-    let read_model =
-        Arc::new(ReadModel::new(folder.incarnation, "checking", RingBounds { bytes: 0, age: 0 }));
+    let read_model = Arc::new(ReadModel::new(
+        Some(folder.incarnation),
+        "checking",
+        RingBounds { bytes: 0, age: 0 },
+    ));
     let (archive, comparing) = Archive::compare(store.clone(), applied);
     let mut engine = Engine::restore(base, live, workers, archive, Arc::clone(&read_model))?;
     let mut digests = BTreeMap::new();

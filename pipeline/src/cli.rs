@@ -8,8 +8,10 @@ pub mod export;
 mod fetch;
 pub mod generate;
 pub mod health;
+mod open_doors;
 pub mod progress;
 pub mod replay;
+mod replica;
 pub mod serve;
 mod settled;
 
@@ -85,6 +87,12 @@ pub struct ServeArgs {
     /// `wall`, or `data` to keep a replayed folder at its own clock, read-only.
     #[arg(long, default_value = "wall", value_parser = ["wall", "data"])]
     pub clock: String,
+    /// Be a replica: show what an engine writes to that Redis (several: nodes of one cluster). Needs no data.
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
+    pub from_redis: Vec<String>,
+    /// Where a replica passes changes and as-of reads on to.
+    #[arg(long, value_name = "URL", value_parser = parse_server)]
+    pub engine: Option<String>,
 }
 
 /// Options of `health`.

@@ -4,11 +4,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Profile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use smartpulse_connectors::{RedisFault, RedisSettings};
+use smartpulse_serve::doors::Elsewhere;
 use thiserror::Error;
 
 /// A setting as documented.
@@ -55,6 +58,27 @@ pub const SETTINGS: &[Setting] = &[
     Setting { name: "auth.token", meaning: "token of the identity `token`", is_secret: true },
     open("auth.token_file", "file that holds the token, instead of `auth.token`"),
     open("auth.token_roles", "roles of the identity `token`"),
+    open(
+        "redis",
+        "Redis servers and clusters that the views are written to: a list of tables with `name`, `urls`, `prefix`, `ttl_hours`, `stream_bytes`, `timeout_ms`",
+    ),
+    open(
+        "replica.redis",
+        "Redis that a replica reads: addresses, several are nodes of one cluster",
+    ),
+    open("replica.prefix", "what the keys begin with that a replica reads"),
+    open(
+        "replica.timeout_ms",
+        "time that an answer of a replica's Redis may take, in milliseconds",
+    ),
+    open(
+        "replica.engine",
+        "engine that a replica passes changes and as-of reads on to: http://HOST:PORT",
+    ),
+    open(
+        "replica.stale_seconds",
+        "time without a word of the engine after which a replica is not ready",
+    ),
 ];
 
 /// Least characters of a token that other machines may try to guess: 128 bits in hexadecimal digits.
@@ -85,6 +109,35 @@ pub struct Config {
     pub datasets: PathBuf,
     pub log: String,
     pub auth: Auth,
+    pub redis: Vec<RedisSettings>,
+    pub replica: Replica,
+}
+
+/// What a replica reads and whom it asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Replica {
+    pub redis: Vec<String>,
+    pub prefix: String,
+    pub timeout_ms: u64,
+    pub engine: Option<String>,
+    pub stale_seconds: u64,
+}
+
+impl Default for Replica {
+    fn default() -> Replica {
+        let RedisSettings { prefix, timeout_ms, .. } = RedisSettings::default();
+        Replica { redis: Vec::new(), prefix, timeout_ms, engine: None, stale_seconds: 15 }
+    }
+}
+
+impl Replica {
+    /// How its Redis is reached.
+    #[must_use]
+    pub fn settings(&self) -> RedisSettings {
+        let Replica { redis: urls, prefix, timeout_ms, .. } = self.clone();
+        RedisSettings { urls, prefix, timeout_ms, ..RedisSettings::default() }
+    }
 }
 
 /// Who may do what, until users exist.
@@ -121,6 +174,8 @@ impl Default for Config {
             datasets: PathBuf::from("../shared/datasets"),
             log: "warn,smartpulse=info".to_owned(),
             auth: Auth::default(),
+            redis: Vec::new(),
+            replica: Replica::default(),
         }
     }
 }
@@ -137,6 +192,9 @@ pub enum ConfigError {
     /// The file of a secret cannot be read.
     #[error("configuration: {name}: {} cannot be read: {source}", path.display())]
     Secret { name: &'static str, path: PathBuf, source: std::io::Error },
+    /// What names another system breaks a rule.
+    #[error("configuration: {table}: {problem}")]
+    Link { table: String, problem: RedisFault },
     /// A value is out of its rule.
     #[error("configuration: {name} must be {rule}")]
     Rule { name: &'static str, rule: &'static str },
@@ -196,7 +254,11 @@ fn read_token(auth: &mut Auth) -> Result<(), ConfigError> {
     Ok(())
 }
 
-fn check(config: &Config) -> Result<(), ConfigError> {
+/// Refuses a configuration that breaks a rule.
+///
+/// # Errors
+/// [`ConfigError`] naming the setting and the rule.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
     let rule = |holds: bool, name, rule| {
         if holds { Ok(()) } else { Err(ConfigError::Rule { name, rule }) }
     };
@@ -217,6 +279,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     rule((0..=525_600).contains(&config.ring_minutes), "ring_minutes", "0 to 525,600")?;
     rule(config.connections > 0, "connections", "at least 1")?;
     rule(config.stall_seconds > 0, "stall_seconds", "at least 1")?;
+    check_links(config)?;
     let token = config.auth.token.as_deref();
     let is_header = |token: &str| token.bytes().all(|byte| byte.is_ascii_graphic());
     rule(token.is_none_or(is_header), "auth.token", "printable ASCII without blanks")?;
@@ -229,11 +292,35 @@ fn check(config: &Config) -> Result<(), ConfigError> {
     )
 }
 
+fn check_links(config: &Config) -> Result<(), ConfigError> {
+    for (place, redis) in config.redis.iter().enumerate() {
+        let link = |problem| ConfigError::Link { table: format!("redis[{place}]"), problem };
+        redis.check().map_err(link)?;
+        let is_same = |other: &RedisSettings| other.name == redis.name;
+        if config.redis[..place].iter().any(is_same) {
+            return Err(ConfigError::Rule { name: "redis", rule: "a list of different names" });
+        }
+    }
+    if !config.replica.redis.is_empty() {
+        let link = |problem| ConfigError::Link { table: "replica".to_owned(), problem };
+        config.replica.settings().check().map_err(link)?;
+    }
+    let engine = Elsewhere::at(config.replica.engine.as_deref(), Duration::ZERO);
+    engine.map_err(|rule| ConfigError::Rule { name: "replica.engine", rule })?;
+    if config.replica.stale_seconds < 2 {
+        return Err(ConfigError::Rule { name: "replica.stale_seconds", rule: "at least 2" });
+    }
+    Ok(())
+}
+
 impl Loaded {
     /// Every setting with its value (secrets masked), source and meaning.
     #[must_use]
     pub fn table(&self) -> Vec<Value> {
-        let values = serde_json::to_value(&self.config).unwrap_or(Value::Null);
+        let mut shown = self.config.clone();
+        shown.redis.iter_mut().for_each(|redis| redis.urls = redis.shown());
+        shown.replica.redis = shown.replica.settings().shown();
+        let values = serde_json::to_value(&shown).unwrap_or(Value::Null);
         SETTINGS
             .iter()
             .map(|setting| {

@@ -16,15 +16,16 @@ use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::catalog::Catalog;
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::change::{Change, Tick};
 use smartpulse_operators::chunk::{Chunk, Cutter, Revision, SeriesDay, worker_of};
+use smartpulse_operators::closed::{ClosedEpoch, Figures};
 use smartpulse_operators::latest::RestoredDay;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Series, SeriesId};
 use smartpulse_operators::time::Instant;
-use smartpulse_serve::causes::Cause;
 use smartpulse_serve::command::Reply;
-use smartpulse_serve::read_model::{Closed, ReadModel};
+use smartpulse_serve::read_model::ReadModel;
 use thiserror::Error;
 
 use crate::failpoint::{self, Failpoint};
@@ -146,7 +147,7 @@ impl Engine {
         let workers = workers_at_work;
         let mut engine = Engine { base, catalog, cutter, newest, workers, archive, read_model };
         let figures = engine.figures(0);
-        engine.read_model.publish(Closed {
+        engine.read_model.publish(ClosedEpoch {
             epoch: engine.base.epoch,
             clock: told.clock,
             new_series: engine.new_series(0),
@@ -198,7 +199,7 @@ impl Engine {
         let closing = closing::close(tick, &decided, withdrawal, wants_replies);
         self.absorb(tick, &closing);
         let blocks = decided.iter().flat_map(|one| one.deltas.blocks());
-        let closed = Closed {
+        let closed = ClosedEpoch {
             epoch: tick.epoch,
             clock: tick.clock,
             new_series: self.new_series(known_series),
@@ -269,9 +270,9 @@ impl Engine {
         named.map(|(series, id)| (SeriesId(id), Arc::clone(series))).collect()
     }
 
-    fn figures(&self, journal_bytes: u64) -> smartpulse_serve::read_model::Figures {
+    fn figures(&self, journal_bytes: u64) -> Figures {
         let sum = |count: fn(&Tally) -> u64| self.base.tallies.values().map(count).sum();
-        smartpulse_serve::read_model::Figures {
+        Figures {
             journal_bytes,
             history_lag_epochs: self.archive.lag() as u64,
             batches: self.base.sequence.0,

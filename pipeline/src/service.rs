@@ -128,7 +128,8 @@ impl Service {
         options: Options,
         progress: impl FnMut(Epoch, Epoch),
     ) -> Result<Service, ServiceError> {
-        let read_model = Arc::new(ReadModel::new(folder.incarnation, "recovering", options.ring));
+        let read_model =
+            Arc::new(ReadModel::new(Some(folder.incarnation), "recovering", options.ring));
         let (in_flight, digests) = (InFlight::default(), Digests::default());
         let (ticks, journaled) = mpsc::sync_channel(TICK_QUEUE);
         let (fail, failed) = watch::channel(false);
@@ -169,6 +170,7 @@ impl Service {
             let exports = ServedExports::new(folder.exports(), options.disk_reserve);
             thread::spawn(move || lookup::answer_all(&archive, &exports, questions))
         };
+        read_model.let_clock_go_on(matches!(options.clock, ClockChoice::Machine { .. }));
         read_model.set_ready(Ok(()));
         Ok(Service {
             read_model,

@@ -12,11 +12,13 @@ use axum::middleware;
 use axum::routing::{get, post};
 use tokio::sync::{mpsc, watch};
 
+use crate::attached::Attached;
 use crate::clock_hold::ClockHold;
 use crate::command::{Command, Lookup};
 use crate::read_model::ReadModel;
 use crate::stream::Streams;
 use desk::Desk;
+pub use elsewhere::Elsewhere;
 pub use front::Front;
 use refusal::Refusal;
 pub use rules::DoorRules;
@@ -33,6 +35,7 @@ mod coding;
 mod console;
 mod curve_text;
 mod desk;
+mod elsewhere;
 mod encoded;
 mod exchange;
 mod export;
@@ -72,12 +75,10 @@ mod tests;
 pub struct Doors {
     /// Where answers come from.
     pub read_model: Arc<ReadModel>,
-    /// Where changes go; bounded, a full queue is answered with 503.
-    pub commands: mpsc::Sender<Command>,
-    /// Where questions to the history store go; bounded likewise.
-    pub lookups: mpsc::Sender<Lookup>,
-    /// Whether the clock is held, and how it is released.
-    pub hold: ClockHold,
+    /// Who decides and remembers.
+    pub behind: Behind,
+    /// Systems the service is attached to.
+    pub attached: Vec<Arc<Attached>>,
     /// What the doors allow.
     pub rules: DoorRules,
     /// Who follows what. Its `dispatch` runs elsewhere.
@@ -86,6 +87,26 @@ pub struct Doors {
     pub closing: watch::Receiver<bool>,
     /// The wall clock: for batch and trace ids and for the age of a change, never for a decision.
     pub now: fn() -> Instant,
+}
+
+/// Who decides and remembers: the engine in this process, or one elsewhere.
+#[derive(Clone)]
+pub enum Behind {
+    /// The engine in this process.
+    Engine(EngineQueues),
+    /// This is a replica.
+    Elsewhere(Elsewhere),
+}
+
+/// How the engine in this process is spoken to.
+#[derive(Clone)]
+pub struct EngineQueues {
+    /// Where changes go; bounded, a full queue is answered with 503.
+    pub commands: mpsc::Sender<Command>,
+    /// Where questions to the history store go; bounded likewise.
+    pub lookups: mpsc::Sender<Lookup>,
+    /// Whether the clock is held, and how it is released.
+    pub hold: ClockHold,
 }
 
 /// All doors.

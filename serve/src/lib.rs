@@ -6,6 +6,7 @@
 //! nothing of journals, stores or dataflows.
 
 pub mod accept;
+pub mod attached;
 pub mod causes;
 pub mod clock_hold;
 pub mod command;

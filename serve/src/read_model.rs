@@ -4,73 +4,29 @@
 //! publishing an epoch copies only the paths to the days it touched. The directory from names to numbers
 //! only grows and is shared by all snapshots: a number that a snapshot does not know yet reads as absent.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use papaya::HashMap;
 use smartpulse_operators::batch::{Epoch, Sequence};
-use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::chunk::SeriesDay;
-use smartpulse_operators::reference::Reference;
+use smartpulse_operators::closed::ClosedEpoch;
 use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
 use smartpulse_operators::time::Instant;
-use smartpulse_operators::totals::{TotalChanges, TotalKey};
+use smartpulse_operators::totals::TotalKey;
 use smartpulse_operators::unit::Unit;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::causes::Cause;
 use crate::ring::{Ring, RingBounds, Way};
 use crate::snapshot::Snapshot;
 
+mod handing_on;
 mod publishing;
 
 type FixedState = foldhash::fast::FixedState;
-
-/// What the engine hands over when an epoch has closed.
-#[derive(Debug)]
-pub struct Closed {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// The clock its views show.
-    pub clock: Instant,
-    /// Series named for the first time, with their ids.
-    pub new_series: Vec<(SeriesId, Arc<Series>)>,
-    /// New blocks of the touched series days.
-    pub blocks: Vec<(SeriesDay, Arc<DayBlock>)>,
-    /// Saves and withdrawals by the series days they touched.
-    pub causes: Vec<(SeriesDay, Cause)>,
-    /// Statements of membership and master data.
-    pub stated: Vec<Cause>,
-    /// What changed in the totals.
-    pub totals: Vec<TotalChanges>,
-    /// The statements on units, where one changed.
-    pub reference: Option<Arc<Reference>>,
-    /// Batches withdrawn, and when.
-    pub withdrawn: Vec<(Sequence, Instant)>,
-    /// Figures for `/status` and `/metrics`.
-    pub figures: Figures,
-}
-
-/// Figures of the engine at an epoch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Figures {
-    /// Bytes of the journal.
-    pub journal_bytes: u64,
-    /// Epochs that the history store is behind.
-    pub history_lag_epochs: u64,
-    /// Batches accepted.
-    pub batches: u64,
-    /// Values stored and refused since the folder began.
-    pub saved: u64,
-    /// Values stored as confirmations.
-    pub skipped: u64,
-    /// Values refused.
-    pub refused: u64,
-    /// Position of each source.
-    pub sources: Vec<(String, u64)>,
-}
 
 /// Names to numbers; only grows.
 #[derive(Debug, Default)]
@@ -91,29 +47,57 @@ pub(crate) struct Directory {
 /// The read model: readers ask it for the newest snapshot, the engine publishes into it.
 #[derive(Debug)]
 pub struct ReadModel {
-    /// Made with the data folder; part of the token of streams.
-    pub incarnation: Uuid,
+    incarnation: OnceLock<Uuid>,
     newest: ArcSwap<Snapshot>,
     ring: Ring,
     directory: Arc<Directory>,
     closed: watch::Sender<Epoch>,
     ready: ArcSwap<Result<(), String>>,
+    clock_goes_on: AtomicBool,
 }
 
 impl ReadModel {
-    /// An empty model, not ready because of `reason`.
+    /// An empty model, not ready because of `reason`; a replica hears later whose views they are.
     #[must_use]
-    pub fn new(incarnation: Uuid, reason: &str, ring: RingBounds) -> ReadModel {
+    pub fn new(incarnation: Option<Uuid>, reason: &str, ring: RingBounds) -> ReadModel {
         let directory = Arc::new(Directory::default());
         let empty = Snapshot::empty(Arc::clone(&directory));
-        ReadModel {
-            incarnation,
+        let model = ReadModel {
+            incarnation: OnceLock::new(),
             newest: ArcSwap::from_pointee(empty),
             ring: Ring::new(ring),
             directory,
             closed: watch::Sender::new(Epoch(0)),
             ready: ArcSwap::from_pointee(Err(reason.to_owned())),
+            clock_goes_on: AtomicBool::new(true),
+        };
+        if let Some(incarnation) = incarnation {
+            model.belongs_to(incarnation);
         }
+        model
+    }
+
+    /// What is made with the data folder, part of the token of streams; nil as long as it is not known.
+    #[must_use]
+    pub fn incarnation(&self) -> Uuid {
+        self.incarnation.get().copied().unwrap_or_default()
+    }
+
+    /// Whether the clock goes on with the wall clock between epochs. Where it does not (a replay), a change may
+    /// carry an instant long past, so `Last-Modified` must wait for the clock of the views itself.
+    #[must_use]
+    pub fn clock_goes_on(&self) -> bool {
+        self.clock_goes_on.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it does.
+    pub fn let_clock_go_on(&self, goes_on: bool) {
+        self.clock_goes_on.store(goes_on, Ordering::Relaxed);
+    }
+
+    /// Says whose views these are, once.
+    pub fn belongs_to(&self, incarnation: Uuid) {
+        self.incarnation.get_or_init(|| incarnation);
     }
 
     /// The newest snapshot.
@@ -139,18 +123,23 @@ impl ReadModel {
         self.ring.between(after, upto)
     }
 
+    /// The first epoch after `after`, while that is retained.
+    pub(crate) fn next_after(&self, after: Epoch) -> Option<Epoch> {
+        self.ring.next_after(after)
+    }
+
     /// Epochs and bytes that are retained, and the oldest of them.
     pub(crate) fn retained(&self) -> (usize, usize, Epoch) {
         self.ring.size()
     }
 
     /// Hears of each epoch that closes.
-    pub(crate) fn closings(&self) -> watch::Receiver<Epoch> {
+    pub fn closings(&self) -> watch::Receiver<Epoch> {
         self.closed.subscribe()
     }
 
     /// Makes a closed epoch visible. Called by one thread only, in the order of epochs.
-    pub fn publish(&self, closed: Closed) {
+    pub fn publish(&self, closed: ClosedEpoch) {
         let (turn, bytes) = publishing::turn(&self.directory, &self.newest.load(), closed);
         let next = Arc::clone(&turn.snapshot);
         let epoch = next.epoch;
@@ -182,12 +171,15 @@ impl ReadModel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smartpulse_operators::block::DayBlock;
+    use smartpulse_operators::closed::Figures;
+    use smartpulse_operators::series::Series;
     use smartpulse_operators::time::{Day, Period};
     use smartpulse_operators::unit::UnitType;
 
     #[test]
     fn a_snapshot_shows_nothing_that_came_after_it() {
-        let model = ReadModel::new(Uuid::nil(), "test", RingBounds::default());
+        let model = ReadModel::new(Some(Uuid::nil()), "test", RingBounds::default());
         let unit = Unit { unit_type: UnitType::PowerPlant, unit_no: 1 };
         let provider = Provider::parse("P").unwrap();
         let block = || DayBlock::empty(24);
@@ -196,7 +188,7 @@ mod tests {
             let period = Period::new(minutes).unwrap();
             let series = Series { kind: Kind::Forecast, unit, provider: provider.clone(), period };
             let id = SeriesId(epoch as u32 - 1);
-            model.publish(Closed {
+            model.publish(ClosedEpoch {
                 epoch: Epoch(epoch),
                 clock: Instant(epoch as i64),
                 new_series: vec![(id, Arc::new(series))],

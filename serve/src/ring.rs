@@ -7,14 +7,14 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use smartpulse_operators::batch::Epoch;
-use smartpulse_operators::series::Series;
-use smartpulse_operators::time::Day;
+use smartpulse_operators::batch::{Epoch, Sequence};
+use smartpulse_operators::cause::Cause;
+use smartpulse_operators::series::{Series, SeriesId};
+use smartpulse_operators::time::{Day, Instant};
 use smartpulse_operators::total::Total;
 use smartpulse_operators::totals::TotalKey;
 use smartpulse_operators::unit::Unit;
 
-use crate::causes::Cause;
 use crate::snapshot::Snapshot;
 
 /// Most epochs that are kept: the root of a snapshot costs a few kilobytes whatever it touched.
@@ -60,16 +60,19 @@ pub(crate) struct Touched {
     /// Totals whose members changed, ascending.
     pub(crate) members: Vec<Total>,
     /// Series that were named for the first time.
-    pub(crate) named: Vec<Arc<Series>>,
+    pub(crate) named: Vec<(SeriesId, Arc<Series>)>,
     /// Units whose master data changed or began to hold, ascending.
     pub(crate) units: Vec<Unit>,
     /// Statements of membership and master data.
     pub(crate) stated: Vec<Cause>,
+    /// Batches that were withdrawn, and when.
+    pub(crate) withdrawn: Vec<(Sequence, Instant)>,
 }
 
 /// A touched day of a series, with what touched it.
 #[derive(Debug)]
 pub(crate) struct TouchedDay {
+    pub(crate) id: SeriesId,
     pub(crate) series: Arc<Series>,
     pub(crate) day: Day,
     pub(crate) causes: Vec<Cause>,
@@ -150,6 +153,12 @@ impl Ring {
         let turns = kept.turns.iter().take(to + 1).skip(from + 1);
         let before = Arc::clone(&kept.turns[from].0.snapshot);
         Some((before, turns.map(|(turn, _)| Arc::clone(turn)).collect()))
+    }
+
+    /// The first epoch after `after`, which is kept too.
+    pub(crate) fn next_after(&self, after: Epoch) -> Option<Epoch> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        kept.turns.get(kept.place(after)? + 1).map(|(turn, _)| turn.snapshot.epoch)
     }
 
     /// Epochs and bytes that are kept, and the oldest epoch.

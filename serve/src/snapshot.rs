@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayBlock;
 use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_operators::closed::Figures;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
 use smartpulse_operators::time::{Day, Instant};
@@ -17,7 +18,7 @@ use smartpulse_operators::totals::sums::{DaySums, TotalDay};
 use smartpulse_operators::unit::Unit;
 
 use crate::pages::Pages;
-use crate::read_model::{Directory, Figures};
+use crate::read_model::Directory;
 
 /// All views at one epoch.
 #[derive(Clone, Debug)]
@@ -127,11 +128,15 @@ impl Snapshot {
     /// Every series named by this epoch, in order of ids.
     #[must_use]
     pub fn all_series(&self) -> Vec<Arc<Series>> {
+        self.all_series_with_ids().into_iter().map(|(_, series)| series).collect()
+    }
+
+    pub(crate) fn all_series_with_ids(&self) -> Vec<(SeriesId, Arc<Series>)> {
         let by_unit = self.directory.by_unit.pin();
         let mut all: Vec<_> = by_unit.values().flatten().cloned().collect();
         all.retain(|(id, _)| id.0 < self.series);
         all.sort_by_key(|(id, _)| *id);
-        all.into_iter().map(|(_, series)| series).collect()
+        all
     }
 
     /// Every batch withdrawn by this epoch, and when.
@@ -197,7 +202,7 @@ impl Snapshot {
         Some(sums.read(timeline, key.day))
     }
 
-    fn sums(&self, key: &TotalKey) -> Option<&Arc<DaySums>> {
+    pub(crate) fn sums(&self, key: &TotalKey) -> Option<&Arc<DaySums>> {
         self.published_sums(key)?.sums.as_ref()
     }
 
@@ -219,11 +224,17 @@ impl Snapshot {
 
     /// Every day of every total, in no particular order.
     pub fn for_each_total(&self, mut visit: impl FnMut(&TotalKey, TotalDay)) {
-        for key in self.directory.total_days.pin().keys() {
-            if self.sums(key).is_some()
-                && let Some(day) = self.total(key)
-            {
+        self.for_each_sums(|key, _| {
+            if let Some(day) = self.total(key) {
                 visit(key, day);
+            }
+        });
+    }
+
+    pub(crate) fn for_each_sums(&self, mut visit: impl FnMut(&TotalKey, &Arc<DaySums>)) {
+        for key in self.directory.total_days.pin().keys() {
+            if let Some(sums) = self.sums(key) {
+                visit(key, sums);
             }
         }
     }

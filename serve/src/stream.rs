@@ -150,9 +150,9 @@ impl Streams {
     fn dispatch_upto(&self, newest: Epoch, queue: &mut VecDeque<Queued>) {
         while self.dispatched() < newest {
             let done = self.dispatched();
-            let next = Epoch(done.0 + 1);
-            let way = (!self.is_deserted()).then(|| self.read_model.between(done, next));
-            match way.flatten() {
+            let next = || self.read_model.next_after(done);
+            let way = || self.read_model.between(done, next()?);
+            match (!self.is_deserted()).then(way).flatten() {
                 Some((before, turns)) => {
                     for turn in turns {
                         self.dispatch_turn(&before, &turn, queue);
@@ -176,7 +176,7 @@ impl Streams {
             registry.chosen = epoch;
             registry.index.concerned(before, turn)
         };
-        let incarnation = self.read_model.incarnation;
+        let incarnation = self.read_model.incarnation();
         let mut woken = Vec::new();
         for cohort in concerned {
             let turns = std::slice::from_ref(turn);

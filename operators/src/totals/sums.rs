@@ -40,6 +40,19 @@ struct GridSums {
     slots: Slots,
 }
 
+/// Sums of one grid, as other systems keep them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OnGrid {
+    /// The grid.
+    pub grid: Period,
+    /// Plants that have something present on it, values or nulls.
+    pub plants: i64,
+    /// A sum a slot, in hundredths of a kW.
+    pub sums: Vec<i64>,
+    /// Of each slot, the plants that report.
+    pub counts: Vec<i64>,
+}
+
 /// A total on its grid, with who belongs and who reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TotalDay {
@@ -115,6 +128,34 @@ impl DaySums {
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.grids.iter().all(|of_grid| of_grid.plants == 0 && of_grid.slots.is_nothing())
+    }
+
+    /// The sums of each grid, finest first.
+    pub fn grids(&self) -> impl Iterator<Item = OnGrid> + '_ {
+        self.grids.iter().map(|of_grid| {
+            let slots = || 0..of_grid.slots.len();
+            OnGrid {
+                grid: of_grid.grid,
+                plants: of_grid.plants,
+                sums: slots().map(|slot| of_grid.slots.sum(slot)).collect(),
+                counts: slots().map(|slot| of_grid.slots.count(slot)).collect(),
+            }
+        })
+    }
+
+    /// The sums of those grids; slots beyond a grid's count for nothing.
+    #[must_use]
+    pub fn of_grids(grids: impl IntoIterator<Item = OnGrid>) -> DaySums {
+        let mut sums = DaySums::default();
+        for said in grids {
+            let of_grid = sums.of_grid(said.grid);
+            of_grid.plants = said.plants;
+            let slots = said.sums.into_iter().zip(said.counts).take(of_grid.slots.len());
+            for (slot, (sum, count)) in slots.enumerate() {
+                of_grid.slots.add(slot, sum, count);
+            }
+        }
+        sums
     }
 
     /// Adds another sum, or a difference.

@@ -9,6 +9,7 @@ use smartpulse_operators::change::Checks;
 use smartpulse_operators::quantity::Quantity;
 use uuid::Uuid;
 
+use super::open_doors::{Opening, open_doors};
 use super::progress::Progress;
 use super::settled::{Settled, options, rest};
 use super::{ReplayArgs, Shared, Speed};
@@ -57,7 +58,7 @@ pub fn run(shared: &Shared, arguments: &ReplayArgs, clocks: MachineClocks) -> an
     };
     let doors = arguments
         .serve
-        .then(|| super::serve::open_doors(&service, &config, clocks, false))
+        .then(|| open_doors(Opening::of(&service, Vec::new()), &config, clocks))
         .transpose()?;
     progress.say("replaying");
     let meter = changes.meter();

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smartpulse_operators::batch::Sequence;
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::change::{Change, Save, Tick};
 use smartpulse_operators::chunk::{Chunk, Piece, SeriesDay};
 use smartpulse_operators::late::stored_revision;
 use smartpulse_operators::latest::Decided;
 use smartpulse_operators::outcome::Outcome;
-use smartpulse_serve::causes::Cause;
 use smartpulse_serve::command::{Done, Idempotency, Reply, Saved, SlotDecision};
 
 use super::withdrawing::Withdrawing;

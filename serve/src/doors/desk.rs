@@ -11,12 +11,12 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::Doors;
 use super::asked::AskedBefore;
 use super::fragments::Fragments;
 use super::meters::Meters;
 use super::refusal::Refusal;
 use super::words::Words;
+use super::{Behind, Doors, EngineQueues};
 use crate::command::{self, BatchSummary, Command, Idempotency, Lookup, Reply, Told};
 use crate::export::{ExportRequest, Exported};
 use crate::snapshot::Snapshot;
@@ -38,6 +38,35 @@ impl Desk {
     pub(crate) fn new(doors: Doors) -> Desk {
         let fragments = Fragments::new(doors.rules.encoded_bytes);
         Desk { doors, meters: Meters::default(), fragments, asked: AskedBefore::new() }
+    }
+
+    /// How the engine is spoken to, where it is in this process.
+    fn engine(&self) -> Result<&EngineQueues, Refusal> {
+        match &self.doors.behind {
+            Behind::Engine(engine) => Ok(engine),
+            Behind::Elsewhere(_) => Err(Refusal::AtTheEngine),
+        }
+    }
+
+    /// Whether the clock is held after a jump.
+    pub(crate) fn is_clock_held(&self) -> bool {
+        self.engine().is_ok_and(|engine| engine.hold.is_held())
+    }
+
+    /// Lets a held clock go on; whether it was held.
+    pub(crate) fn release_clock(&self) -> Result<bool, Refusal> {
+        Ok(self.engine()?.hold.release())
+    }
+
+    /// Whether there is an epoch to show: a replica has none until it has read one.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.doors.read_model.incarnation().is_nil()
+    }
+
+    /// Links that do not do what they are for, and why.
+    pub(crate) fn troubles(&self) -> Vec<(&str, String)> {
+        let attached = self.doors.attached.iter();
+        attached.filter_map(|link| Some((link.name.as_str(), link.trouble()?))).collect()
     }
 
     /// The newest epoch.
@@ -79,17 +108,18 @@ impl Desk {
 
     /// Revisions of series days, from the history store.
     pub(crate) async fn revisions(&self, days: Vec<SeriesDay>) -> Result<Vec<Vec<Told>>, Refusal> {
+        let engine = self.engine()?;
         if days.is_empty() {
             return Ok(Vec::new());
         }
         let (reply, answer) = oneshot::channel();
-        hand_in(&self.doors.lookups, Lookup::Revisions { days, reply })?;
+        hand_in(&engine.lookups, Lookup::Revisions { days, reply })?;
         looked_up(within(self.doors.rules.reply_wait, answer).await)
     }
 
     /// Whether work may be sent, else why not.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        if self.doors.hold.is_held() {
+        if self.is_clock_held() {
             return Err("the clock is held after a jump: POST /api/v2.0/clock/release believes it"
                 .to_owned());
         }
@@ -126,14 +156,14 @@ impl Desk {
         idempotency: Option<Idempotency>,
     ) -> Result<Reply, Refusal> {
         let (reply, answer) = oneshot::channel();
-        hand_in(&self.doors.commands, Command { before, change, idempotency, reply })?;
+        hand_in(&self.engine()?.commands, Command { before, change, idempotency, reply })?;
         Ok(within(self.doors.rules.reply_wait, answer).await??)
     }
 
     /// Looks a batch up.
     pub(crate) async fn batch(&self, id: Uuid) -> Result<Option<BatchSummary>, Refusal> {
         let (reply, answer) = oneshot::channel();
-        hand_in(&self.doors.lookups, Lookup::Batch { id, reply })?;
+        hand_in(&self.engine()?.lookups, Lookup::Batch { id, reply })?;
         looked_up(within(self.doors.rules.reply_wait, answer).await)
     }
 
@@ -144,7 +174,7 @@ impl Desk {
         snapshot: Arc<Snapshot>,
     ) -> Result<Exported, Refusal> {
         let (reply, answer) = oneshot::channel();
-        hand_in(&self.doors.lookups, Lookup::Export { request, snapshot, reply })?;
+        hand_in(&self.engine()?.lookups, Lookup::Export { request, snapshot, reply })?;
         Ok(looked_up(within(EXPORT_WAIT, answer).await)??)
     }
 }

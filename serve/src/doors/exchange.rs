@@ -9,6 +9,7 @@ use axum::http::{self, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use super::Behind;
 use super::answer::{Answer, Conditions, Written, X_TRACE_ID};
 use super::caller::Caller;
 use super::desk::Desk;
@@ -67,7 +68,11 @@ pub(crate) async fn exchange(
         Ok(caller) => {
             let call = Call { caller, conditions: conditions.clone(), route: route.clone() };
             request.extensions_mut().insert(call);
-            finish(next.run(request).await, conditions, trace, &desk)
+            let response = match &desk.doors.behind {
+                Behind::Engine(_) => next.run(request).await,
+                Behind::Elsewhere(elsewhere) => elsewhere.answer(request, next, trace, &desk).await,
+            };
+            finish(response, conditions, trace, &desk)
         }
         Err(refusal) => written(refusal.write(trace, desk.newest_epoch()), conditions, false),
     };

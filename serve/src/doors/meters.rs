@@ -14,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::desk::Desk;
+use crate::attached::Standing;
 
 /// Upper bounds of the latency histogram in seconds: a hit takes microseconds, a save a disk's sync.
 const BUCKETS: [f64; 12] =
@@ -46,6 +47,9 @@ pub(crate) struct Meters {
     series_days: Gauge,
     values: Family<Fate, Gauge>,
     positions: Family<Source, Gauge>,
+    links: Family<Link, Gauge>,
+    link_lag: Family<Link, Gauge>,
+    link_counts: Family<LinkCount, Gauge>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -87,6 +91,19 @@ struct Source {
     source: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Link {
+    kind: &'static str,
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LinkCount {
+    kind: &'static str,
+    name: String,
+    what: &'static str,
+}
+
 impl Default for Meters {
     fn default() -> Meters {
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
@@ -112,6 +129,9 @@ impl Default for Meters {
             series_days: Gauge::default(),
             values: Family::default(),
             positions: Family::default(),
+            links: Family::default(),
+            link_lag: Family::default(),
+            link_counts: Family::default(),
         };
         let registry = &mut meters.registry;
         registry.register("http_requests", "Requests answered", meters.requests.clone());
@@ -157,6 +177,15 @@ impl Default for Meters {
         registry.register("series_days", "Series days held", meters.series_days.clone());
         registry.register("values", "Values by what became of them", meters.values.clone());
         registry.register("source_position", "Position of a source", meters.positions.clone());
+        let help = "Whether the link to another system does what it is for";
+        registry.register("link_up", help, meters.links.clone());
+        registry.register(
+            "link_lag_epochs",
+            "Epochs that a link is behind",
+            meters.link_lag.clone(),
+        );
+        let help = "What a link has counted since the start";
+        registry.register("link_count", help, meters.link_counts.clone());
         meters
     }
 }
@@ -243,6 +272,17 @@ impl Meters {
         for (source, position) in &figures.sources {
             let source = Source { source: source.clone() };
             self.positions.get_or_create(&source).set(gauge(*position));
+        }
+        for attached in &desk.doors.attached {
+            let link = Link { kind: attached.kind, name: attached.name.clone() };
+            let state = attached.state();
+            let is_up = i64::from(state.standing == Standing::Following);
+            self.links.get_or_create(&link).set(is_up);
+            self.link_lag.get_or_create(&link).set(gauge(attached.lag_epochs(&snapshot)));
+            for (what, count) in &state.counts {
+                let counted = LinkCount { kind: link.kind, name: link.name.clone(), what };
+                self.link_counts.get_or_create(&counted).set(gauge(*count));
+            }
         }
         let mut page = String::new();
         // Writing into a string cannot fail.

@@ -69,6 +69,9 @@ pub(crate) enum Refusal {
         "the stream begins with {given} rows; the bound stream_rows is {bound}: narrow it by its selectors"
     )]
     StreamTooLarge { given: u64, bound: u64 },
+    /// A replica does not know it: its engine is asked.
+    #[error("this is a replica: only its engine knows that")]
+    AtTheEngine,
     /// Try again later.
     #[error("{message}")]
     Busy { code: &'static str, message: String },
@@ -136,7 +139,7 @@ impl Refusal {
             Refusal::LocalTime { .. }
             | Refusal::ReadTooLarge { .. }
             | Refusal::StreamTooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Refusal::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Busy { .. } | Refusal::AtTheEngine => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -162,6 +165,7 @@ impl Refusal {
             Refusal::EpochNotRetained(_) => "EPOCH_NOT_RETAINED",
             Refusal::ReadTooLarge { .. } => "READ_TOO_LARGE",
             Refusal::StreamTooLarge { .. } => "STREAM_TOO_LARGE",
+            Refusal::AtTheEngine => "NO_ENGINE",
             Refusal::Busy { code, .. } => code,
         }
     }

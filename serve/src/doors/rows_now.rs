@@ -46,7 +46,7 @@ pub(crate) fn modified(
     let changed = series.iter().filter_map(|(id, _)| last_change(snapshot, *id, range)).max();
     let moved = range.follows_clock.then_some(range.from);
     let changed = changed.map(|changed| changed.max(stated).max(moved.unwrap_or(changed)));
-    let live = desk.doors.rules.live_clock;
+    let live = desk.doors.read_model.clock_goes_on();
     let clock = if live { snapshot.clock.max(desk.now()) } else { snapshot.clock };
     changed.filter(|changed| changed.0.saturating_add(SETTLED_MICROS) <= clock.0)
 }

@@ -40,9 +40,6 @@ pub struct DoorRules {
     pub streams: usize,
     /// Rows a stream may begin with: some 600 MB of text, told piece by piece.
     pub stream_rows: u64,
-    /// Whether the engine's clock follows the wall clock. Where it does not (a replay), a change may carry
-    /// an instant long past, so `Last-Modified` must wait for the engine's clock itself.
-    pub live_clock: bool,
 }
 
 impl DoorRules {
@@ -69,7 +66,6 @@ impl Default for DoorRules {
             token_roles: Vec::new(),
             streams: 11_000,
             stream_rows: 2_000_000,
-            live_clock: true,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::desk::Desk;
 use super::refusal::Refusal;
 use super::units;
 use super::words::Words;
+use crate::attached::Direction;
 
 /// `GET /api/v2.0/status`
 pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<Answer, Refusal> {
@@ -23,8 +24,12 @@ pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<An
     let (cohorts, _) = desk.doors.streams.sizes();
     let open = desk.doors.streams.counts.open.load(Ordering::Relaxed);
     let source = |(name, position): &(String, u64)| json!({ "name": name, "position": position });
+    let told = |direction| -> Vec<Value> {
+        let links = desk.doors.attached.iter().filter(|link| link.direction == direction);
+        links.map(|link| without_nulls(link.told(&snapshot))).collect()
+    };
     let data = json!({
-        "incarnation": desk.doors.read_model.incarnation,
+        "incarnation": desk.doors.read_model.incarnation(),
         "epoch": snapshot.epoch.0,
         "clock": units::since(snapshot.clock),
         "ready": ready.is_ok(),
@@ -45,6 +50,8 @@ pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<An
         "streams": { "open": open, "cohorts": cohorts },
         "lag": { "historyEpochs": figures.history_lag_epochs },
         "sources": figures.sources.iter().map(source).collect::<Vec<_>>(),
+        "sinks": told(Direction::Sink),
+        "feeds": told(Direction::Feed),
         "localRoles": desk.doors.rules.local_roles,
     });
     Ok(Answer::current(snapshot.epoch, &without_nulls(data)))
@@ -58,7 +65,16 @@ pub(crate) async fn live() -> Answer {
 /// `GET /health/ready`: it may be sent work, or why not.
 pub(crate) async fn ready(State(desk): State<Arc<Desk>>) -> Answer {
     match desk.ready() {
-        Ok(()) => health(StatusCode::OK, &json!({ "status": "ready" })),
+        Ok(()) => {
+            let troubles = desk.troubles();
+            let trouble =
+                |(name, reason): &(&str, String)| json!({ "name": name, "reason": reason });
+            let mut said = json!({ "status": "ready" });
+            if !troubles.is_empty() {
+                said["degraded"] = troubles.iter().map(trouble).collect();
+            }
+            health(StatusCode::OK, &said)
+        }
         Err(reason) => health(
             StatusCode::SERVICE_UNAVAILABLE,
             &json!({ "status": "not ready", "reason": reason }),
@@ -72,7 +88,7 @@ pub(crate) async fn release_clock(
     uri: Uri,
 ) -> Result<Answer, Refusal> {
     Words::read(&uri, &[])?;
-    let released = desk.doors.hold.release();
+    let released = desk.release_clock()?;
     Ok(Answer::current(desk.newest_epoch(), &json!({ "released": released })))
 }
 

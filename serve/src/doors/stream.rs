@@ -63,7 +63,7 @@ pub(crate) async fn follow(
     let clock = Arc::clone(&desk);
     // Between two epochs nothing is due: the clock goes on and nothing changes.
     let clock = Box::new(move |shown: Instant| {
-        let goes_on = clock.doors.rules.live_clock && !clock.doors.hold.is_held();
+        let goes_on = clock.doors.read_model.clock_goes_on() && !clock.is_clock_held();
         if goes_on { shown.max(clock.now()) } else { shown }
     });
     let closing = desk.doors.closing.clone();
@@ -205,7 +205,7 @@ fn beginning(
     let rule = "must be a token of this service: {incarnation}.{epoch}";
     let (incarnation, epoch) = token.ok_or_else(|| Refusal::field("Last-Event-ID", rule))?;
     let read_model = &desk.doors.read_model;
-    Ok(if incarnation != read_model.incarnation {
+    Ok(if incarnation != read_model.incarnation() {
         Beginning::Snapshot(Some("the token is of another incarnation"))
     } else if epoch > newest {
         Beginning::Snapshot(Some("the token is ahead of this service"))

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use smartpulse_operators::block::DayBlock;
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::chunk::SeriesDay;
+use smartpulse_operators::closed::ClosedEpoch;
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::totals::TotalChanges;
 use smartpulse_operators::unit::Unit;
 
-use super::{Closed, Directory};
-use crate::causes::{self, Cause};
+use super::Directory;
+use crate::causes;
 use crate::ring::{Touched, TouchedDay, Turn};
 use crate::snapshot::{Published, PublishedSums, Snapshot};
 
 /// The epoch after `before`, and the bytes of the blocks that it published.
-pub(super) fn turn(directory: &Directory, before: &Snapshot, closed: Closed) -> (Turn, usize) {
+pub(super) fn turn(directory: &Directory, before: &Snapshot, closed: ClosedEpoch) -> (Turn, usize) {
     let mut next = before.clone();
     (next.epoch, next.clock) = (closed.epoch, closed.clock);
     let mut touched = Touched { stated: closed.stated, ..Touched::default() };
@@ -27,7 +29,7 @@ pub(super) fn turn(directory: &Directory, before: &Snapshot, closed: Closed) -> 
         let mut known = by_unit.get(&series.unit).cloned().unwrap_or_default();
         known.push((id, Arc::clone(&series)));
         by_unit.insert(series.unit, known);
-        touched.named.push(series);
+        touched.named.push((id, series));
     }
     let mut causes = closed.causes;
     causes.sort_unstable();
@@ -36,8 +38,8 @@ pub(super) fn turn(directory: &Directory, before: &Snapshot, closed: Closed) -> 
         bytes += block.bytes();
         let causes = causes_of(series_day, &causes, before, closed.clock);
         if let Some(series) = directory.by_id.pin().get(&series_day.0) {
-            let (series, day) = (Arc::clone(series), series_day.1);
-            touched.days.push(TouchedDay { series, day, causes });
+            let (series, (id, day)) = (Arc::clone(series), series_day);
+            touched.days.push(TouchedDay { id, series, day, causes });
         }
         publish_block(directory, &mut next, series_day, block);
     }
@@ -51,6 +53,7 @@ pub(super) fn turn(directory: &Directory, before: &Snapshot, closed: Closed) -> 
     touched.units = units(before, &mut next, &touched.stated);
     for (sequence, instant) in closed.withdrawn {
         directory.withdrawn.pin().insert(sequence, (closed.epoch, instant));
+        touched.withdrawn.push((sequence, instant));
     }
     next.figures = Arc::new(closed.figures);
     touched.days.sort_by(|one, other| {

@@ -71,7 +71,7 @@ impl Follower {
                         "event: must-resync\ndata: {{\"reason\":\"{reason}\",\"epoch\":{epoch}}}\n\n"
                     ));
                 }
-                let incarnation = streams.read_model.incarnation;
+                let incarnation = streams.read_model.incarnation();
                 let selection = &place.cohort.selection;
                 let picture = Picture::of_snapshot(selection, incarnation, &snapshot);
                 (snapshot.epoch, Some(Box::new(picture)))
@@ -152,7 +152,9 @@ impl Follower {
     /// Tells the way to `upto` from two snapshots; none when it cannot be told any more.
     fn fold(&mut self, upto: Epoch) -> Option<()> {
         let behind = upto.0 - self.told.0;
-        let next = if behind <= SINGLE_EPOCHS { Epoch(self.told.0 + 1) } else { upto };
+        let next = || self.streams.read_model.next_after(self.told);
+        let single = (behind <= SINGLE_EPOCHS).then(next).flatten();
+        let next = single.unwrap_or(upto);
         let Some((before, turns)) = self.streams.read_model.between(self.told, next) else {
             self.left_behind();
             return None;
@@ -161,7 +163,7 @@ impl Follower {
             self.streams.counts.folded.fetch_add(1, Ordering::Relaxed);
         }
         let selection = &self.place.cohort.selection;
-        let incarnation = self.streams.read_model.incarnation;
+        let incarnation = self.streams.read_model.incarnation();
         let picture = Picture::of_turns(selection, incarnation, &before, &turns);
         self.state = State::Telling(Box::new(picture));
         Some(())
@@ -173,7 +175,7 @@ impl Follower {
     }
 
     fn progress_frame(&self) -> Bytes {
-        let id = token(self.streams.read_model.incarnation, self.told);
+        let id = token(self.streams.read_model.incarnation(), self.told);
         let clock = (self.clock)(self.streams.read_model.snapshot().clock);
         let epoch = self.told.0;
         Bytes::from(format!(

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::series::{Kind, Provider, Series};
 use smartpulse_operators::time::{Day, Instant, Zone};
 use smartpulse_operators::total::Total;
 use smartpulse_operators::unit::Unit;
 
 use super::selection::{Selection, View};
-use crate::causes::{self, Cause};
+use crate::causes;
 use crate::ring::Turn;
 use crate::snapshot::Snapshot;
 use crate::window::{days, zone_of};
@@ -143,7 +144,8 @@ fn of_named_series(
     if selection.period.is_none() {
         return;
     }
-    let named = turn.touched.named.iter().filter(|series| takes(series));
+    let named = turn.touched.named.iter().map(|(_, series)| series);
+    let named = named.filter(|series| takes(series));
     for series in named.filter(|series| selection.view_of(series).is_some()) {
         let touched = turn.touched.days_of(series.unit).iter();
         let mut causes = Vec::new();

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::total::Total;
 use smartpulse_operators::unit::Unit;
 
 use super::cohort::Cohort;
 use super::selection::{Selection, View};
-use crate::causes::Cause;
 use crate::ring::Turn;
 use crate::snapshot::Snapshot;
 
@@ -62,7 +62,7 @@ impl Index {
                 _ => None,
             });
             let days = touched.days.iter().map(|day| day.series.unit);
-            let named = touched.named.iter().map(|series| series.unit);
+            let named = touched.named.iter().map(|(_, series)| series.unit);
             let units = days.chain(named).chain(touched.units.iter().copied()).chain(stated);
             lists.extend(units.filter_map(|unit| self.by_unit.get(&unit)));
         }

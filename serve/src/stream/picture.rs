@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::time::Period;
 use uuid::Uuid;
 
@@ -13,7 +14,6 @@ use super::groups::{self, Group};
 use super::rows::{differences, rows};
 use super::selection::{Selection, View};
 use super::text::{RowText, Tails};
-use crate::causes::Cause;
 use crate::ring::Turn;
 use crate::snapshot::Snapshot;
 

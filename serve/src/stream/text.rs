@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use smartpulse_operators::batch::Batch;
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::quantity::{Measure, Quantity};
 
 use super::groups::Group;
 use super::rows::{Row, RowValue};
-use crate::causes::Cause;
+use crate::causes;
 
 /// What was written last of a batch: neighbouring slots mostly share it. One for each side of a delta.
 #[derive(Default)]
@@ -77,7 +78,7 @@ impl<'t> RowText<'t> {
             end.push_str(",\"causes\":[");
             for (index, cause) in causes.iter().enumerate() {
                 end.push_str(if index == 0 { "" } else { "," });
-                cause.write(&mut end);
+                causes::write(cause, &mut end);
             }
             end.push(']');
         }

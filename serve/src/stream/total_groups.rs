@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Kind, Provider};
 use smartpulse_operators::time::{Day, Instant};
@@ -11,7 +12,7 @@ use smartpulse_operators::unit::{Unit, UnitType};
 
 use super::groups::{Group, Touched, add, add_total, range};
 use super::selection::Selection;
-use crate::causes::{self, Cause};
+use crate::causes;
 use crate::ring::Turn;
 use crate::snapshot::Snapshot;
 

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use smartpulse_operators::batch::{Epoch, Sequence};
 use smartpulse_operators::block::DayState;
 use smartpulse_operators::catalog::{Catalog, SeriesRef};
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::change::{BatchName, Change, Save};
 use smartpulse_operators::chunk::{Revision, SeriesDay};
+use smartpulse_operators::closed::{ClosedEpoch, Figures};
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Provider, SeriesId};
@@ -19,14 +21,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::super::{DoorRules, Doors, Front, router};
+use super::super::{Behind, DoorRules, Doors, EngineQueues, Front, router};
 use super::rulings::{judge, packed, summary};
-use crate::causes::Cause;
 use crate::clock_hold::ClockHold;
 use crate::command::{
     BatchSummary, Command, Done, Idempotency, Lookup, Refusal, Reply, Saved, SlotDecision, Told,
 };
-use crate::read_model::{Closed, Figures, ReadModel};
+use crate::read_model::ReadModel;
 use crate::ring::RingBounds;
 use crate::stream::Streams;
 
@@ -73,7 +74,8 @@ impl Stage {
         set_clock(MORNING);
         let is_on_network = rules.is_on_network;
         let token = format!("Bearer {}", rules.token.as_deref().unwrap_or_default());
-        let read_model = Arc::new(ReadModel::new(Uuid::nil(), "starting", RingBounds::default()));
+        let read_model =
+            Arc::new(ReadModel::new(Some(Uuid::nil()), "starting", RingBounds::default()));
         read_model.set_ready(Ok(()));
         let (commands, mut queue) = mpsc::channel::<Command>(64);
         let (lookups, mut questions) = mpsc::channel::<Lookup>(64);
@@ -101,9 +103,8 @@ impl Stage {
         let closing = watch::Sender::new(false);
         let doors = Doors {
             read_model: Arc::clone(&read_model),
-            commands,
-            lookups,
-            hold: hold.clone(),
+            behind: Behind::Engine(EngineQueues { commands, lookups, hold: hold.clone() }),
+            attached: Vec::new(),
             rules,
             streams: Arc::clone(&streams),
             closing: closing.subscribe(),
@@ -190,7 +191,7 @@ impl Engine {
         let causes = touched.iter().filter_map(|day| Some((*day, batch.clone()?))).collect();
         let blocks = touched.into_iter().map(|day| (day, packed(&self.days[&day])));
         let new_series = self.catalog.all().iter().cloned().zip(0..).skip(known);
-        self.read_model.publish(Closed {
+        self.read_model.publish(ClosedEpoch {
             epoch: Epoch(self.epoch),
             clock: self.clock,
             blocks: blocks.collect(),

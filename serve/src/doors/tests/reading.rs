@@ -252,7 +252,8 @@ async fn a_new_series_or_a_new_day_is_a_change_too() {
 
 #[tokio::test]
 async fn a_clock_of_data_dates_nothing_before_it_has_passed_itself() {
-    let stage = Stage::with(DoorRules { live_clock: false, ..DoorRules::default() }).await;
+    let stage = Stage::new().await;
+    stage.read_model.let_clock_go_on(false);
     stage.save(hourly(r#"{"ds":"2026-03-02T00:00:00Z","v":1}"#)).await;
     set_clock("2026-03-05T00:00:00Z");
     assert_eq!(stage.get(&forecasts(DAY)).await.header("last-modified"), None);

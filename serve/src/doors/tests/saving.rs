@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock_hold::ClockHold;
 use crate::stream::Streams;
 
-use super::super::{DoorRules, Doors, router};
+use super::super::{Behind, DoorRules, Doors, EngineQueues, router};
 use super::engine::{Stage, now};
 use super::{Heard, forecasts, hourly};
 
@@ -239,9 +239,8 @@ async fn a_full_queue_and_a_late_answer_are_503() {
         streams: Streams::new(Arc::clone(&read_model)),
         closing: watch::Sender::new(false).subscribe(),
         read_model,
-        commands,
-        lookups,
-        hold: ClockHold::default(),
+        behind: Behind::Engine(EngineQueues { commands, lookups, hold: ClockHold::default() }),
+        attached: Vec::new(),
         rules,
         now,
     });

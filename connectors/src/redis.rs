@@ -1,0 +1,42 @@
+//! Views in Redis: written by the engine, read by replicas and by whoever knows this page.
+//!
+//! All keys begin with a prefix (`sp` unless configured). Words in keys are percent-encoded UTF-8. What is said
+//! to be *packed* is a byte and then MessagePack: byte 0, as it is; byte 1, in a zstd frame.
+//!
+//! | key | type | content |
+//! |---|---|---|
+//! | `sp:{PP:100}:forecast:PROVIDER:15` | hash | a series: `v` its version `TERM.EPOCH`; of each UTC day, such as `2026-11-27`, the packed day ([`day`]) |
+//! | `sp:{company:17}:total:forecast:PROVIDER` | hash | a total: `v`; of each UTC day with something present the packed sums ([`total`]) |
+//! | `sp:{stream}` | stream | epochs: parts `{"part": packed rows}` with ids `N-1` … `N-P`, then a commit `N-(P+1)` ([`epoch`]) |
+//! | `sp:{stream}:state` | hash | `incarnation`, `term`, `writer`, `epoch` and `clock` (µs) of the last commit, `n` its number, `figures` (JSON), `live` (1: the clock goes on by itself), `beat` (µs; renewed each second), `filling` (there while what lies here is not whole) |
+//! | `sp:{stream}:series` | hash | name of each series (its key without the prefix): `ID:EPOCH`, its number and newest version |
+//! | `sp:{stream}:totals` | hash | name of each total: `0:EPOCH` |
+//! | `sp:{stream}:members` | hash | `v`; of each total such as `company:17` packed members |
+//! | `sp:{stream}:units` | hash | `v`; of each unit such as `PP:100` what is said of it, and `rules`, both JSON |
+//! | `sp:{stream}:withdrawn` | hash | `v`; of each withdrawn batch by its sequence the instant (µs) |
+//!
+//! A hash is written by one script that applies a newer version whole and nothing else ([`scripts`]): who reads
+//! one hash (`HGETALL`) sees it at one epoch. Who needs several at one epoch does as a replica does: notes the
+//! last id of the stream, reads the hashes, and lays the epochs of the stream over them that are newer than each
+//! hash, up to the commit of the greatest version that was read. An epoch is written to the stream when all its
+//! hashes are confirmed. Keys live for a week after they were written, and are written again in half that time as
+//! long as an engine vouches for them.
+
+pub(crate) mod day;
+pub(crate) mod epoch;
+mod error;
+pub(crate) mod keys;
+mod link;
+mod load;
+mod packed;
+mod replica;
+mod scripts;
+mod settings;
+mod sink;
+pub(crate) mod total;
+mod work;
+
+pub use error::RedisFault;
+pub use replica::{RedisReplica, ReplicaNews};
+pub use settings::RedisSettings;
+pub use sink::{RedisSink, Writer, Written};
