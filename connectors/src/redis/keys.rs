@@ -68,6 +68,19 @@ impl Keys {
         self.of("{stream}:withdrawn")
     }
 
+    /// All that lies in the slot of the stream, the state first.
+    pub(crate) fn beside_the_stream(&self) -> [String; 7] {
+        [
+            self.state(),
+            self.stream(),
+            self.series(),
+            self.totals(),
+            self.members(),
+            self.units(),
+            self.withdrawn(),
+        ]
+    }
+
     /// The channel of the patches of a series.
     pub(crate) fn channel(&self, series: &Series) -> String {
         let Series { kind, unit, provider, period } = series;

@@ -42,7 +42,8 @@ if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[5], ARGV[6]) end
 return 1
 ";
 
-/// Takes the prefix over. Keys: the state, the stream. Arguments: incarnation; writer; now in microseconds;
+/// Takes the prefix over. Keys: the state, and what else lies beside the stream, which goes where it is of another
+/// incarnation (hashes of series and totals that nobody names go in their time). Arguments: incarnation; writer; now in microseconds;
 /// microseconds after which a writer that is silent has gone; milliseconds to live; whether the clock goes on by
 /// itself. Gives `{term, number of the last commit, its epoch}`, the epoch -1 where what lies there is not this
 /// incarnation's or not whole; or `{-1, incarnation}` where another engine is at work.
@@ -56,7 +57,7 @@ local milliseconds = math.floor(now / 1000)
 local term, epoch = tonumber(s[2] or '0'), tonumber(s[4] or '-1')
 if s[1] ~= ARGV[1] then
   term, epoch = math.max(term + 1, milliseconds), -1
-  redis.call('DEL', KEYS[1], KEYS[2])
+  redis.call('UNLINK', unpack(KEYS))
 end
 if s[6] then epoch = -1 end
 local n = math.max(tonumber(s[3] or '0') + 1, milliseconds)

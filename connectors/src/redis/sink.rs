@@ -85,7 +85,9 @@ impl RedisSink {
         let mut link = Link::open(settings, Duration::ZERO).await?;
         link.teach().await?;
         let runs = link.runs().await?;
-        let mut begin = link.scripts().begin.call(&[&keys.state(), &keys.stream()]);
+        let beside = keys.beside_the_stream();
+        let beside: Vec<&str> = beside.iter().map(String::as_str).collect();
+        let mut begin = link.scripts().begin.call(&beside);
         begin.arg(writer.incarnation.to_string()).arg(writer.id.to_string()).arg(now.0);
         begin.arg(GONE_AFTER).arg(settings.ttl_ms()).arg(u8::from(writer.is_live));
         let answer = elements(link.ask("taking the prefix over", begin).await?);

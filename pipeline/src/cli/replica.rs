@@ -42,7 +42,7 @@ pub(super) fn run(shared: &Shared, config: &Config, clocks: MachineClocks) -> an
             }
         };
         let signals = doors.signals();
-        shared.say(&format!("replica listening on http://{}", doors.address));
+        shared.say(&format!("listening on http://{}", doors.address));
         let mut over = None;
         doors.wait(signals, async { over = Some(replica.over().await) });
         drop(doors);

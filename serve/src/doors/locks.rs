@@ -28,11 +28,11 @@ pub(crate) async fn list(
     Extension(call): Extension<Call>,
     uri: Uri,
 ) -> Result<Answer, Refusal> {
-    let words = Words::read(&uri, &["min_epoch", "unitType", "unitNo"])?;
+    let words = Words::read(&uri, &["min_epoch", "at_epoch", "unitType", "unitNo"])?;
     let given = Statement::from_words(&words);
     let asked = given.raw("unitType").or(given.raw("unitNo"));
     let unit = asked.map(|_| given.unit("unitType", "unitNo")).transpose()?;
-    let snapshot = desk.snapshot(words.min_epoch()?).await?;
+    let snapshot = desk.snapshot_for(&words).await?;
     let wanted = |lock: &&Lock| unit.is_none_or(|unit| lock.unit == unit);
     let data: Vec<Value> = snapshot.reference.locks().filter(wanted).map(element).collect();
     Ok(Answer::read(&call.conditions, snapshot.epoch, &Value::Array(data)))

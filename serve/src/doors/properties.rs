@@ -31,8 +31,8 @@ pub(crate) async fn show(
     Extension(call): Extension<Call>,
     uri: Uri,
 ) -> Result<Answer, Refusal> {
-    let words = Words::read(&uri, &["min_epoch"])?;
-    let snapshot = desk.snapshot(words.min_epoch()?).await?;
+    let words = Words::read(&uri, &["min_epoch", "at_epoch"])?;
+    let snapshot = desk.snapshot_for(&words).await?;
     units::require(&snapshot, unit)?;
     let property = snapshot.reference.properties(unit).find(|property| property.key == key);
     let property =

@@ -27,8 +27,8 @@ pub(crate) async fn list(
     Extension(call): Extension<Call>,
     uri: Uri,
 ) -> Result<Answer, Refusal> {
-    let words = Words::read(&uri, &["min_epoch"])?;
-    let snapshot = desk.snapshot(words.min_epoch()?).await?;
+    let words = Words::read(&uri, &["min_epoch", "at_epoch"])?;
+    let snapshot = desk.snapshot_for(&words).await?;
     let mut all: Vec<Unit> =
         snapshot.reference.unit_versions().map(|version| version.unit).collect();
     all.dedup();
@@ -44,8 +44,8 @@ pub(crate) async fn show(
     Extension(call): Extension<Call>,
     uri: Uri,
 ) -> Result<Answer, Refusal> {
-    let words = Words::read(&uri, &["min_epoch"])?;
-    let snapshot = desk.snapshot(words.min_epoch()?).await?;
+    let words = Words::read(&uri, &["min_epoch", "at_epoch"])?;
+    let snapshot = desk.snapshot_for(&words).await?;
     let version = current(&snapshot, unit).ok_or_else(|| unknown(unit))?;
     let mut data = element(version);
     let reference = &snapshot.reference;
