@@ -32,4 +32,7 @@ pub use export::resolved::{ResolvedExport, ResolvedRow};
 pub use export::totals::{TotalRow, TotalsExport};
 pub use export::units::export_units;
 pub use export::{ExportError, ExportStamp};
-pub use redis::{RedisFault, RedisReplica, RedisSettings, RedisSink, ReplicaNews, Writer, Written};
+pub use redis::{
+    RedisFault, RedisReader, RedisReplica, RedisSettings, RedisSink, ReplicaNews, SeriesChange,
+    SeriesDocument, SeriesHash, SeriesWatch, Writer, Written,
+};

@@ -14,6 +14,7 @@
 //! | `sp:{stream}:members` | hash | `v`; of each total such as `company:17` packed members |
 //! | `sp:{stream}:units` | hash | `v`; of each unit such as `PP:100` what is said of it, and `rules`, both JSON |
 //! | `sp:{stream}:withdrawn` | hash | `v`; of each withdrawn batch by its sequence the instant (µs) |
+//! | `__dataChanged:sp/PP/100:forecast:PROVIDER/15` | channel | JSON Patches of a series, where somebody listens ([`patch`]) |
 //!
 //! A hash is written by one script that applies a newer version whole and nothing else ([`scripts`]): who reads
 //! one hash (`HGETALL`) sees it at one epoch. Who needs several at one epoch does as a replica does: notes the
@@ -22,6 +23,7 @@
 //! hashes are confirmed. Keys live for a week after they were written, and are written again in half that time as
 //! long as an engine vouches for them.
 
+mod beat;
 pub(crate) mod day;
 pub(crate) mod epoch;
 mod error;
@@ -29,14 +31,18 @@ pub(crate) mod keys;
 mod link;
 mod load;
 mod packed;
+pub(crate) mod patch;
+mod reader;
 mod replica;
 mod scripts;
 mod settings;
 mod sink;
 pub(crate) mod total;
 mod work;
+mod writing;
 
 pub use error::RedisFault;
+pub use reader::{RedisReader, SeriesChange, SeriesDocument, SeriesHash, SeriesWatch};
 pub use replica::{RedisReplica, ReplicaNews};
 pub use settings::RedisSettings;
 pub use sink::{RedisSink, Writer, Written};

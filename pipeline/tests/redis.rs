@@ -19,6 +19,8 @@ mod forwarder;
 mod load;
 #[path = "redis/passing_on.rs"]
 mod passing_on;
+#[path = "redis/patches.rs"]
+mod patches;
 #[path = "program/process.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod process;

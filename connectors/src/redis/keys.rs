@@ -81,6 +81,11 @@ impl Keys {
         ]
     }
 
+    /// Every channel of patches, as a pattern.
+    pub(crate) fn all_channels(&self) -> String {
+        format!("__dataChanged:{}/*", self.prefix)
+    }
+
     /// The channel of the patches of a series.
     pub(crate) fn channel(&self, series: &Series) -> String {
         let Series { kind, unit, provider, period } = series;

@@ -259,10 +259,10 @@ fn unreadable(key: &str, problem: &str) -> RedisFault {
 }
 
 /// A name, its number, and its newest version.
-type Named = (String, u32, Epoch);
+pub(crate) type Named = (String, u32, Epoch);
 
 /// All names of an index.
-async fn names(link: &mut Link, index: &str) -> Result<Vec<Named>, RedisFault> {
+pub(crate) async fn names(link: &mut Link, index: &str) -> Result<Vec<Named>, RedisFault> {
     // A walk may give a name twice.
     let mut names: BTreeMap<String, (u32, Epoch)> = BTreeMap::new();
     let mut cursor = "0".to_owned();

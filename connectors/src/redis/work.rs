@@ -68,11 +68,19 @@ pub(crate) enum Of {
 }
 
 impl Calling<'_> {
-    /// The call that writes `fields`.
-    pub(crate) fn call(&self, key: &str, before: Epoch, fields: &[Field]) -> Cmd {
+    /// The call that writes `fields`, and tells a channel a message.
+    pub(crate) fn call(
+        &self,
+        key: &str,
+        before: Epoch,
+        told: Option<&(String, String)>,
+        fields: &[Field],
+    ) -> Cmd {
         let before = if self.is_whole { Epoch(0) } else { before };
         let mut call = self.apply.call(&[key]);
-        call.arg(self.term).arg(self.epoch.0).arg(before.0).arg(self.ttl_ms).arg("").arg("");
+        call.arg(self.term).arg(self.epoch.0).arg(before.0).arg(self.ttl_ms);
+        let (channel, message) = told.map_or(("", ""), |(channel, message)| (channel, message));
+        call.arg(channel).arg(message);
         for (field, value) in fields {
             call.arg(field).arg(value.as_deref().unwrap_or_default());
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use smartpulse_connectors::retry::{Remedy, Row, remedy};
 use smartpulse_connectors::{RedisFault, RedisSettings, RedisSink};
 use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_serve::attached::Standing;
 use tokio::time::{Interval, MissedTickBehavior};
 use tracing::{info, warn};
@@ -116,7 +117,9 @@ async fn catch_up(sink: &mut RedisSink, newest: Epoch, work: &Work) -> Result<()
     }
     match committed.and_then(|committed| work.read_model.since(committed, newest)) {
         Some(closed) => {
-            sink.write(&closed, (work.now)()).await?;
+            let before = work.read_model.at(committed.unwrap_or_default());
+            let day = |(series, day): SeriesDay| before.as_ref()?.block(series, day).cloned();
+            sink.write(&closed, &day, (work.now)()).await?;
             told(sink, closed.epoch, closed.clock, work);
             Ok(())
         }

@@ -24,7 +24,8 @@ fn a_replica_says_why_it_shows_nothing_until_it_has_read_an_epoch() {
     awaited("the reason", || {
         let status = client.get("/api/v2.0/status").expect_status(200).json();
         let feed = status["data"]["feeds"][0].clone();
-        (feed["state"] == "degraded" && feed["reason"].as_str()?.contains("nothing at")).then_some(())
+        (feed["state"] == "degraded" && feed["reason"].as_str()?.contains("nothing at"))
+            .then_some(())
     });
 
     let engine = Engine::start(&room.path().join("data"), &to(&[redis.url()]));
@@ -63,7 +64,8 @@ fn another_data_folder_begins_anew_for_those_who_follow() {
     let epoch = second.client().save(2, 3, 1).expect_status(200).epoch();
     awaited("a refusal", || {
         let sink = second.sink("redis");
-        (sink["state"] == "degraded" && sink["reason"].as_str()?.contains("another engine")).then_some(())
+        (sink["state"] == "degraded" && sink["reason"].as_str()?.contains("another engine"))
+            .then_some(())
     });
     let ready = second.client().get("/health/ready").expect_status(200).json();
     assert_eq!(ready["degraded"][0]["name"], "redis");

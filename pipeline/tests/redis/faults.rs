@@ -98,7 +98,9 @@ fn suffer(name: &str, persistence: Persistence, faults: &[Fault]) {
     let room = tempfile::tempdir().unwrap();
     let seed: u64 = std::env::var("SMARTPULSE_REDIS_SEED")
         .map_or_else(|_| rand::random(), |text| text.parse().expect("a whole number"));
-    println!("seed {seed}; SMARTPULSE_REDIS_SEED={seed} cargo test -p smartpulse --test redis {name}");
+    println!(
+        "seed {seed}; SMARTPULSE_REDIS_SEED={seed} cargo test -p smartpulse --test redis {name}"
+    );
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut stage = Stage::new(&room.path().join("data"), persistence);
     let load = Load::start(format!("http://{}", stage.engine.address), seed);

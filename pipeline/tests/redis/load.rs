@@ -197,7 +197,8 @@ impl Writer {
         let request = request.header("content-type", "application/json").body(body).ok()?;
         let mut response = self.agent.run(request).ok()?;
         let status = response.status().as_u16();
-        let answer: Value = serde_json::from_str(&response.body_mut().read_to_string().ok()?).ok()?;
+        let answer: Value =
+            serde_json::from_str(&response.body_mut().read_to_string().ok()?).ok()?;
         // What is refused by a rule (a locked slot) is decided too.
         assert!(matches!(status, 200 | 404 | 409 | 422 | 503), "{status} {path}: {answer}");
         self.newest = self.newest.max(answer["additionalData"]["epoch"].as_u64().unwrap_or(0));

@@ -60,7 +60,8 @@ fn changes_and_as_of_reads_are_the_engines() {
     }
     for known_at in [None, Some(recorded.as_str())] {
         let body = asked(known_at);
-        let (own, passed) = (engine.client().post(multi, &body), replica.client().post(multi, &body));
+        let (own, passed) =
+            (engine.client().post(multi, &body), replica.client().post(multi, &body));
         assert_eq!(own.expect_status(200).json()["data"], passed.expect_status(200).json()["data"]);
     }
     // An epoch from before the replica began.

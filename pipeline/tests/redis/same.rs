@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
-use rand::seq::IndexedRandom as _;
 use rand::SeedableRng as _;
+use rand::seq::IndexedRandom as _;
 use rand_chacha::ChaCha8Rng;
 use ureq::Agent;
 
@@ -15,7 +15,8 @@ use super::stage::{Engine, Replica};
 /// Every read that both answer from what is newest.
 pub(crate) fn reads() -> Vec<String> {
     let range = format!("from={FROM}&to={TO}");
-    let mut reads: Vec<String> = ["units", "memberships", "locks"].map(|what| format!("/api/v2.0/{what}?")).to_vec();
+    let mut reads: Vec<String> =
+        ["units", "memberships", "locks"].map(|what| format!("/api/v2.0/{what}?")).to_vec();
     for provider in PROVIDERS.map(encoded) {
         let forecasts = format!("/api/v2.0/production-forecast/{provider}");
         for plant in 1..=PLANTS {

@@ -23,7 +23,9 @@ impl Stream {
     fn open(address: SocketAddr, token: Option<&str>) -> Stream {
         let mut connection = TcpStream::connect(address).unwrap();
         connection.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let path = format!("/api/v2.0/stream?view=latest&view=totals&view=units&view=actuals&from={FROM}&to={TO}");
+        let path = format!(
+            "/api/v2.0/stream?view=latest&view=totals&view=units&view=actuals&from={FROM}&to={TO}"
+        );
         let token = token.map_or(String::new(), |token| format!("Last-Event-ID: {token}\r\n"));
         let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{token}\r\n");
         connection.write_all(request.as_bytes()).unwrap();
@@ -87,7 +89,8 @@ fn a_follower_goes_from_the_engine_to_a_replica_and_back() {
     let replica = Replica::start(&[redis.url()], None);
     let load = Load::start(format!("http://{}", engine.address), 7);
     load.await_more(40);
-    let newest = || engine.client().get("/api/v2.0/status").json()["data"]["epoch"].as_u64().unwrap();
+    let newest =
+        || engine.client().get("/api/v2.0/status").json()["data"]["epoch"].as_u64().unwrap();
 
     let mut rows = Rows::new();
     let mut token = Stream::open(engine.address, None).follow(&mut rows, newest(), false);
