@@ -26,6 +26,7 @@ mod said;
 mod saves;
 mod scene;
 mod server;
+mod services;
 mod table;
 mod truth;
 mod wire;
@@ -48,7 +49,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Scenario = (&'static str, fn(&Plan, &mut Table) -> Result<()>);
 
 /// In this order: what is measured in this process comes first, while its memory is fresh.
-const SCENARIOS: [Scenario; 9] = [
+const SCENARIOS: [Scenario; 10] = [
     ("points", points::rows),
     ("bytes-per-live-point", memory::rows),
     ("durable-points", durable::rows),
@@ -58,6 +59,7 @@ const SCENARIOS: [Scenario; 9] = [
     ("restart-10m", restart::rows),
     ("export-rows", exports::rows),
     ("replay-eia", replays::rows),
+    ("services", services::rows),
 ];
 
 fn main() -> ExitCode {
@@ -96,9 +98,6 @@ fn run(asked: &Asked) -> Result<()> {
         machine.memory_bytes >> 30,
         if plan.quick { "; quick: numbers say little" } else { "" }
     ));
-    if asked.services {
-        say("no row needs a service beside the platform yet");
-    }
     let begun = clock::now();
     let mut table = Table::default();
     let mut failed = Vec::new();

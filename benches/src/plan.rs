@@ -54,6 +54,8 @@ pub(crate) struct Asked {
 pub(crate) struct Plan {
     /// Fewer and shorter runs.
     pub(crate) quick: bool,
+    /// Rows that need services beside the platform, too.
+    pub(crate) services: bool,
     /// The program `smartpulse`.
     pub(crate) program: PathBuf,
     /// The folder of the public data sets.
@@ -84,6 +86,7 @@ impl Plan {
         );
         Ok(Plan {
             quick: asked.quick,
+            services: asked.services,
             program,
             datasets: std::path::absolute(&asked.datasets)?,
             only: asked.only.clone(),
@@ -144,6 +147,7 @@ mod tests {
     fn plan(only: &[&str]) -> Plan {
         Plan {
             quick: true,
+            services: false,
             program: PathBuf::new(),
             datasets: PathBuf::new(),
             only: only.iter().map(|name| (*name).to_owned()).collect(),

@@ -5,7 +5,7 @@
 //! cache is full of others. Every byte of every answer is compared.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -21,10 +21,13 @@ use crate::server::Server;
 use crate::table::{Better, Measured, Row, Table, number};
 use crate::wire::Line;
 
-const SCENE: Scene = Scene { plants: 64, slots: 96 };
+/// What is read.
+pub(crate) const SCENE: Scene = Scene { plants: 64, slots: 96 };
 const CONNECTIONS: usize = 32;
-/// Rows, what the service says of where an answer came from, and whether each range is a fresh one.
-const ROWS: [(&str, &str, bool); 2] =
+/// A row, what the service says of where an answer came from, and whether each range is a fresh one.
+pub(crate) type ReadRow = (&'static str, &'static str, bool);
+
+const ROWS: [ReadRow; 2] =
     [("get-latest-hit", "encoded", false), ("get-latest-miss", "snapshot", true)];
 
 pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
@@ -32,22 +35,44 @@ pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
         return Ok(());
     }
     let room = plan.room()?;
-    let (data, bodies) = (room.path().join("data"), room.path().join("bodies"));
+    let data = room.path().join("data");
     SCENE.prepare(&data)?;
     let server = Server::start(plan, &data)?;
     server.ready()?;
-    fs::create_dir(&bodies)?;
+    save_all(&server)?;
+    measure_all(plan, table, &server, room.path(), &ROWS)?;
+    server.stop()
+}
+
+/// What every read shows.
+pub(crate) fn save_all(server: &Server) -> Result<()> {
     let mut line = Line::open(server.address())?;
     let texts = SCENE.bodies();
     for plant in 1..=SCENE.plants {
         line.post(&Scene::path(plant), &texts[Scene::class(plant) as usize][0])?.success()?;
+    }
+    Ok(())
+}
+
+/// Rows of reads of `server`, which shows all that was saved, beside bare axum.
+pub(crate) fn measure_all(
+    plan: &Plan,
+    table: &mut Table,
+    server: &Server,
+    room: &Path,
+    rows: &[ReadRow],
+) -> Result<()> {
+    let bodies = room.join("bodies");
+    fs::create_dir(&bodies)?;
+    let mut line = Line::open(server.address())?;
+    for plant in 1..=SCENE.plants {
         let answer = line.get(&SCENE.latest(plant))?.success()?;
         SCENE.compare(answer.body, plant, 0).context("the answer that all are compared with")?;
         fs::write(bodies.join(plant_file(plant)), answer.body)?;
     }
     let (bare, bare_address) =
         Bare::Prebuilt { bodies: bodies.clone(), plants: SCENE.plants }.start()?;
-    for (name, level, is_fresh) in ROWS.into_iter().filter(|(name, ..)| plan.wants(name)) {
+    for (name, level, is_fresh) in rows.iter().copied().filter(|(name, ..)| plan.wants(name)) {
         let ours = Load {
             address: server.address(),
             server: server.pid(),
@@ -68,11 +93,10 @@ pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
         table.add(measure(plan, name, ours, theirs)?);
     }
     // What was read while it was measured still stands. The line of before has been idle for too long.
-    SCENE.check(&mut Line::open(server.address())?, 1, 0)?;
-    server.stop()
+    SCENE.check(&mut Line::open(server.address())?, 1, 0)
 }
 
-fn work(bodies: &std::path::Path, level: Option<&str>, is_fresh: bool) -> Work {
+fn work(bodies: &Path, level: Option<&str>, is_fresh: bool) -> Work {
     let (bodies, level) = (PathBuf::from(bodies), level.map(str::to_owned));
     Work::Reads { scene: SCENE, bodies, level, is_fresh }
 }

@@ -110,7 +110,7 @@ impl Run {
             work: Work::Saves { scene: SCENE, is_service: true },
             first: 0,
             // Always: the highest rate is that of a service that is followed, too.
-            follow: Some(Follow { scene: SCENE, stride: STRIDE }),
+            follow: Some(Follow { scene: SCENE, stride: STRIDE, at: None }),
         };
         Run { load, closed_rounds: plan.sized(5, 3), last: BTreeMap::new() }
     }

@@ -43,10 +43,22 @@ impl Server {
     /// Starts it on `data` and waits until it says where it listens. Its log goes to a file beside the
     /// folder, as it would under a supervisor.
     pub(crate) fn start(plan: &Plan, data: &Path) -> Result<Server> {
+        Server::start_with(plan, data, |command| {
+            command.arg("--accept-clock");
+        })
+    }
+
+    /// The same, the command changed by `configure`.
+    pub(crate) fn start_with(
+        plan: &Plan,
+        data: &Path,
+        configure: impl FnOnce(&mut Command),
+    ) -> Result<Server> {
         let log = data.with_extension("log");
         let words = File::create(&log).with_context(|| format!("{}", log.display()))?;
         let mut command = program(plan);
-        command.args(["serve", "--accept-clock", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+        configure(&mut command);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words);
         let begun = now();
         let child = command.spawn().context("smartpulse cannot be started")?;

@@ -33,6 +33,6 @@ pub use export::totals::{TotalRow, TotalsExport};
 pub use export::units::export_units;
 pub use export::{ExportError, ExportStamp};
 pub use redis::{
-    RedisFault, RedisReader, RedisReplica, RedisSettings, RedisSink, ReplicaNews, SeriesChange,
-    SeriesDocument, SeriesHash, SeriesWatch, Writer, Written,
+    REDIS_APPLY_SCRIPT, RedisFault, RedisReader, RedisReplica, RedisSettings, RedisSink,
+    ReplicaNews, SeriesChange, SeriesDocument, SeriesHash, SeriesWatch, Writer, Written, redis_day,
 };

@@ -44,5 +44,12 @@ mod writing;
 pub use error::RedisFault;
 pub use reader::{RedisReader, SeriesChange, SeriesDocument, SeriesHash, SeriesWatch};
 pub use replica::{RedisReplica, ReplicaNews};
+pub use scripts::APPLY as REDIS_APPLY_SCRIPT;
 pub use settings::RedisSettings;
+/// A day as the value of a field: what [`REDIS_APPLY_SCRIPT`] is given.
+#[must_use]
+pub fn redis_day(block: &smartpulse_operators::block::DayBlock) -> Vec<u8> {
+    packed::pack(&day::encode(block))
+}
+
 pub use sink::{RedisSink, Writer, Written};

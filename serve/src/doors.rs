@@ -43,6 +43,7 @@ mod fragments;
 mod front;
 mod history;
 mod latest;
+mod link_meters;
 mod locks;
 mod memberships;
 mod meters;
@@ -95,7 +96,7 @@ pub enum Behind {
     /// The engine in this process.
     Engine(EngineQueues),
     /// This is a replica.
-    Elsewhere(Elsewhere),
+    Elsewhere(Box<Elsewhere>),
 }
 
 /// How the engine in this process is spoken to.

@@ -26,7 +26,10 @@ fn is_errand(name: &str) -> bool {
 fn every_service_is_bounded_watched_and_of_one_version() {
     let services = services();
     let names: Vec<&str> = services.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["token", "show-token", "smartpulse", "postgres", "redis", "pulsar"]);
+    assert_eq!(
+        names,
+        ["token", "show-token", "smartpulse", "replica", "postgres", "redis", "pulsar"]
+    );
     for (name, service) in &services {
         let image = service.image.as_deref().unwrap();
         let tag = image.rsplit_once(':').expect("an image names its version").1;
@@ -52,10 +55,14 @@ fn every_service_is_bounded_watched_and_of_one_version() {
 #[test]
 fn the_platform_runs_without_rights_on_a_root_it_cannot_write() {
     let services = services();
-    let (_, own) = services.iter().find(|(name, _)| name == "smartpulse").unwrap();
-    assert!(own.read_only);
-    assert_eq!(own.user.as_deref(), Some("65532:65532"));
-    assert_eq!(own.cap_drop, ["ALL"]);
+    let named = |wanted: &str| &services.iter().find(|(name, _)| name == wanted).unwrap().1;
+    let own = named("smartpulse");
+    for ours in [own, named("replica")] {
+        assert!(ours.read_only);
+        assert_eq!(ours.user.as_deref(), Some("65532:65532"));
+        assert_eq!(ours.cap_drop, ["ALL"]);
+        assert_eq!(ours.image, own.image);
+    }
     let docker = file("Dockerfile");
     let last = docker.rsplit_once("\nFROM ").unwrap().1;
     assert!(last.contains("USER 65532:65532"), "the image has the same user");
@@ -63,11 +70,14 @@ fn the_platform_runs_without_rights_on_a_root_it_cannot_write() {
     let rust = format!("rust:{}-", env!("CARGO_PKG_RUST_VERSION"));
     assert!(docker.contains(&rust), "it is built by the project's Rust");
     // Doors are open to this machine alone, whatever the network is.
-    let docker_compose_types::Ports::Short(ports) = &own.ports else { panic!("{:?}", own.ports) };
-    assert!(ports.iter().all(|port| port.starts_with("127.0.0.1:")), "{ports:?}");
+    for ours in [own, named("replica")] {
+        let docker_compose_types::Ports::Short(ports) = &ours.ports else { panic!("no ports") };
+        assert!(ports.iter().all(|port| port.starts_with("127.0.0.1:")), "{ports:?}");
+    }
     let build = own.build_.as_ref().unwrap();
     let simple = matches!(build, docker_compose_types::BuildStep::Simple(path) if path == ".");
-    let named = |step: &AdvancedBuildStep| step.context == ".";
-    let advanced = matches!(build, docker_compose_types::BuildStep::Advanced(step) if named(step));
+    let is_here = |step: &AdvancedBuildStep| step.context == ".";
+    let advanced =
+        matches!(build, docker_compose_types::BuildStep::Advanced(step) if is_here(step));
     assert!(simple || advanced);
 }

@@ -23,6 +23,8 @@ const LAST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Follow {
     pub(crate) scene: Scene,
     pub(crate) stride: u64,
+    /// Where; none: where the load goes.
+    pub(crate) at: Option<SocketAddr>,
 }
 
 /// A subscriber at work.
@@ -60,7 +62,7 @@ impl Follow {
 impl Following {
     /// Connects and waits for the snapshot.
     pub(crate) fn start(follow: &Follow, address: SocketAddr) -> Result<Following> {
-        let client = Client::new(&format!("http://{address}"))?;
+        let client = Client::new(&format!("http://{}", follow.at.unwrap_or(address)))?;
         let subscription = follow.subscription();
         let (upto, until) = watch::channel(None);
         let (begun, beginning) = mpsc::channel();

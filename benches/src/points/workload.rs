@@ -16,7 +16,7 @@ use uuid::Uuid;
 /// Days of delivery that are kept live.
 pub(crate) const DAYS: i32 = 14;
 /// Providers of each plant.
-const PROVIDERS: [&str; 3] = ["FinalForecast", "UserForecast", "ForecastImport"];
+pub(crate) const PROVIDERS: [&str; 3] = ["FinalForecast", "UserForecast", "ForecastImport"];
 const PLANTS_A_COMPANY: u64 = 20;
 const COMPANIES_A_GROUP: u64 = 10;
 /// Ticks between two sales of a plant, and between two withdrawals.

@@ -93,7 +93,7 @@ impl KnownBatches {
     }
 }
 
-/// The bytes of a day.
+/// The bytes of a day, before they are packed.
 pub(crate) fn encode(block: &DayBlock) -> Vec<u8> {
     let form = DayForm {
         slots: block.slots() as u16,

@@ -232,13 +232,16 @@ impl Reading {
     }
 }
 
+/// Fields and values of a hash.
+type Entries = Vec<(String, Vec<u8>)>;
+
 /// A hash without its version, which it must have: of this term, and at least `least`.
 fn versioned(
     key: &str,
-    hash: Vec<(String, Vec<u8>)>,
+    hash: Entries,
     term: u64,
     least: Epoch,
-) -> Result<(Epoch, Vec<(String, Vec<u8>)>), RedisFault> {
+) -> Result<(Epoch, Entries), RedisFault> {
     let mut version = None;
     let mut entries = hash;
     entries.retain(|(field, value)| {
@@ -285,11 +288,7 @@ pub(crate) async fn names(link: &mut Link, index: &str) -> Result<Vec<Named>, Re
 }
 
 /// The hashes of names, in their order.
-async fn hashes(
-    link: &mut Link,
-    keys: &Keys,
-    step: &[Named],
-) -> Result<Vec<Vec<(String, Vec<u8>)>>, RedisFault> {
+async fn hashes(link: &mut Link, keys: &Keys, step: &[Named]) -> Result<Vec<Entries>, RedisFault> {
     let asking = step.iter().map(|(name, ..)| {
         let mut ask = redis::cmd("HGETALL");
         ask.arg(keys.of(name));

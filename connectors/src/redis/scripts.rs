@@ -6,7 +6,7 @@ use redis::{Cmd, Script};
 /// it writes the hash whole; milliseconds to live; channel and patch, where somebody listens; then fields and
 /// values, an empty one to take the field away. Gives 1: applied; 0: it is there already; -1: another term has
 /// written; -2: what the caller wrote before is not there.
-const APPLY: &str = r"
+pub const APPLY: &str = r"
 local term, epoch, before = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local stored = redis.call('HGET', KEYS[1], 'v')
 local old_term, old_epoch = -1, -1

@@ -186,7 +186,7 @@ pub(crate) fn by_total(closed: &ClosedEpoch) -> Vec<(TotalSeries, Vec<TotalDay<'
     for (key, sums) in closed.totals.iter().flat_map(|changes| &changes.days) {
         changed.push((key, sums.as_ref()));
     }
-    changed.sort_by(|(one, _), (other, _)| one.cmp(other));
+    changed.sort_by_key(|(key, _)| *key);
     let is_one = |one: &TotalKey, other: &TotalKey| {
         (&one.total, one.kind, &one.provider) == (&other.total, other.kind, &other.provider)
     };

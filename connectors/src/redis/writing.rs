@@ -58,7 +58,7 @@ impl RedisSink {
         let units = closed.reference.as_ref().map(|reference| {
             let nothing = Reference::default();
             let before = if is_whole { &nothing } else { &*self.kept.reference };
-            work::unit_fields(before, reference, is_whole, parts.as_deref_mut())
+            work::unit_fields(before, reference, is_whole, parts)
         });
         for (of, fields) in [
             (Of::Members, members),

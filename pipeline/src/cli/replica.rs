@@ -31,7 +31,7 @@ pub(super) fn run(shared: &Shared, config: &Config, clocks: MachineClocks) -> an
         let elsewhere = elsewhere.ok().context("replica.engine is no address")?;
         let opening = Opening {
             read_model: Arc::clone(&replica.read_model),
-            behind: Behind::Elsewhere(elsewhere),
+            behind: Behind::Elsewhere(Box::new(elsewhere)),
             attached: vec![Arc::clone(&replica.link)],
         };
         let doors = match open_doors(opening, config, clocks) {

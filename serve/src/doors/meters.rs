@@ -14,7 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::desk::Desk;
-use crate::attached::Standing;
+use super::link_meters::LinkMeters;
 
 /// Upper bounds of the latency histogram in seconds: a hit takes microseconds, a save a disk's sync.
 const BUCKETS: [f64; 12] =
@@ -47,9 +47,7 @@ pub(crate) struct Meters {
     series_days: Gauge,
     values: Family<Fate, Gauge>,
     positions: Family<Source, Gauge>,
-    links: Family<Link, Gauge>,
-    link_lag: Family<Link, Gauge>,
-    link_counts: Family<LinkCount, Gauge>,
+    links: LinkMeters,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -91,22 +89,8 @@ struct Source {
     source: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Link {
-    kind: &'static str,
-    name: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LinkCount {
-    kind: &'static str,
-    name: String,
-    what: &'static str,
-}
-
 impl Default for Meters {
     fn default() -> Meters {
-        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         let mut meters = Meters {
             registry: Registry::with_prefix("smartpulse"),
             requests: Family::default(),
@@ -119,7 +103,7 @@ impl Default for Meters {
             retained: Family::default(),
             streams: Family::default(),
             stream_bytes: Gauge::default(),
-            seconds: Family::new_with_constructor(histogram),
+            seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             epoch: Gauge::default(),
             clock: Gauge::default(),
             ready: Gauge::default(),
@@ -129,9 +113,7 @@ impl Default for Meters {
             series_days: Gauge::default(),
             values: Family::default(),
             positions: Family::default(),
-            links: Family::default(),
-            link_lag: Family::default(),
-            link_counts: Family::default(),
+            links: LinkMeters::default(),
         };
         let registry = &mut meters.registry;
         registry.register("http_requests", "Requests answered", meters.requests.clone());
@@ -177,15 +159,7 @@ impl Default for Meters {
         registry.register("series_days", "Series days held", meters.series_days.clone());
         registry.register("values", "Values by what became of them", meters.values.clone());
         registry.register("source_position", "Position of a source", meters.positions.clone());
-        let help = "Whether the link to another system does what it is for";
-        registry.register("link_up", help, meters.links.clone());
-        registry.register(
-            "link_lag_epochs",
-            "Epochs that a link is behind",
-            meters.link_lag.clone(),
-        );
-        let help = "What a link has counted since the start";
-        registry.register("link_count", help, meters.link_counts.clone());
+        meters.links.register(registry);
         meters
     }
 }
@@ -273,17 +247,7 @@ impl Meters {
             let source = Source { source: source.clone() };
             self.positions.get_or_create(&source).set(gauge(*position));
         }
-        for attached in &desk.doors.attached {
-            let link = Link { kind: attached.kind, name: attached.name.clone() };
-            let state = attached.state();
-            let is_up = i64::from(state.standing == Standing::Following);
-            self.links.get_or_create(&link).set(is_up);
-            self.link_lag.get_or_create(&link).set(gauge(attached.lag_epochs(&snapshot)));
-            for (what, count) in &state.counts {
-                let counted = LinkCount { kind: link.kind, name: link.name.clone(), what };
-                self.link_counts.get_or_create(&counted).set(gauge(*count));
-            }
-        }
+        self.links.set(&desk.doors.attached, &snapshot);
         let mut page = String::new();
         // Writing into a string cannot fail.
         let _ = text::encode(&mut page, &self.registry);
@@ -291,6 +255,6 @@ impl Meters {
     }
 }
 
-fn gauge(count: u64) -> i64 {
+pub(super) fn gauge(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -10,8 +10,8 @@ fn revision(sequence: u64, first: u16, values: &[i64]) -> Revision {
         recorded: Instant(sequence as i64),
         valid_after: Instant(sequence as i64 * 10),
         provider: Provider::parse("P").unwrap(),
-        user: (sequence % 2 == 0).then(|| "ayşe".to_owned()),
-        note: (sequence % 3 == 0).then(String::new),
+        user: sequence.is_multiple_of(2).then(|| "ayşe".to_owned()),
+        note: sequence.is_multiple_of(3).then(String::new),
         source_batch: None,
         skips_existing_check: sequence.is_multiple_of(5),
     };
@@ -41,7 +41,7 @@ fn a_day_comes_out_as_it_went_in() {
     let first = revision(1, 0, &whole);
     for (slots, revisions, pending) in [
         (96, vec![first.clone()], vec![]),
-        (96, vec![first.clone(), revision(2, 90, &[NULL, 5, ABSENT, 6])], vec![]),
+        (96, vec![first, revision(2, 90, &[NULL, 5, ABSENT, 6])], vec![]),
         (1, vec![revision(3, 0, &[17])], vec![]),
         (24, vec![], vec![revision(6, 3, &[1, NULL, ABSENT, i64::MAX])]),
         (24, vec![revision(5, 0, &[1 << 40; 24])], vec![revision(10, 23, &[4])]),

@@ -1,0 +1,18 @@
+//! Rows that need a service beside the platform: with `--services` only. Each service is a real one, started here on
+//! the loopback.
+
+mod redis_out;
+mod replica;
+
+use anyhow::Result;
+
+use crate::plan::Plan;
+use crate::table::Table;
+
+pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
+    if !plan.services {
+        return Ok(());
+    }
+    redis_out::rows(plan, table)?;
+    replica::rows(plan, table)
+}
