@@ -80,8 +80,8 @@ def lay_hashes(client, prefix, views):
 
 
 def of_term(fields, name, views, least):
-    """The fields of a hash without its version; a hash to which nothing was written yet is not there."""
-    version = fields.pop(b"v", b"-1.0" if fields else b"%d.0" % views.term)
+    """The fields of a hash without its version, which each hash has, with nothing else in it too."""
+    version = fields.pop(b"v", b"-1.0")
     term, views.versions[name] = map(int, version.split(b"."))
     if term != views.term or views.versions[name] < least:
         raise MovedOn(f"{name} is of {version.decode()}, not of {views.term}.{least} or newer")
