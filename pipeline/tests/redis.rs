@@ -17,6 +17,8 @@ mod faults;
 mod forwarder;
 #[path = "redis/load.rs"]
 mod load;
+#[path = "redis/other_language.rs"]
+mod other_language;
 #[path = "redis/passing_on.rs"]
 mod passing_on;
 #[path = "redis/patches.rs"]

@@ -2,8 +2,14 @@
 //!
 //! MessagePack `[slots, values, ranks, batches, pending]`. `values` is little-endian integers in hundredths of
 //! a kW, one a slot: 4 bytes each, the least integer for no value; or 8 bytes each where one does not fit. `ranks`
-//! is a byte a slot for the batch that wins it and a byte a slot for that of the row shown (2 bytes each beside
-//! values of 8): 0 for none, else a place in `batches` from 1; just one of each where all slots have the same.
+//! is a byte a slot for the batch that wins it, then a byte a slot for that of the row shown (2 bytes each beside
+//! values of 8): 0 for none, else a place in `batches` from 1; just one of each where all slots have the same. A
+//! rank without a value: withdrawn by that batch.
+//!
+//! A batch is `[sequence, id (16 bytes), recorded, valid_after, provider, user, note, source_batch,
+//! skips_existing_check]`, instants in microseconds since 1970, texts or nil. `pending` are revisions that count
+//! from a later instant than the clock, each `[batch, first, values]`: 8 bytes a slot from slot `first` on, the
+//! least integer withdraws the slot, the next says nothing of it.
 
 use std::sync::{Arc, Weak};
 

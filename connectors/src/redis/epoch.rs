@@ -3,8 +3,12 @@
 //! A part is packed MessagePack rows, one behind the other, each a map of one entry by the kind of the row:
 //! `{"Series": [id, name]}`, `{"Day": [id, day, bytes, causes]}`, `{"Total": [name, day, bytes or nil]}`,
 //! `{"Members": [name, bytes]}`, `{"Unit": [name, json]}`, `{"Rules": json}`, `{"Withdrawn": [sequence, instant]}`,
-//! `{"Stated": cause}`. Days are counted from 1970; bytes are as in the hashes, before they are packed. The
-//! commit names `epoch`, `from` (the epoch that it follows on, or `resync`: what was between is lost, read the
+//! `{"Stated": cause}`. Days are counted from 1970; bytes are as in the hashes, before they are packed. A row says
+//! what is, not what changed, in the place of what was, and is passed over where its hash is as new; a total without
+//! bytes takes its day away. Names are as in the hashes. Causes say why and may be ignored. A series is named by its
+//! row in the epoch of its first day or before.
+//!
+//! The commit names `epoch`, `from` (the epoch that it follows on, or `resync`: what was between is lost, read the
 //! hashes again), `parts`, `clock`, `term` and `figures`.
 
 use std::sync::Arc;

@@ -94,7 +94,10 @@ impl Link {
         }
         for answer in &answers {
             if let Value::ServerError(problem) = answer {
-                let problem = format!("{} {}", problem.code(), problem.details().unwrap_or(""));
+                let is_cluster = problem.kind() == Some(ServerErrorKind::Moved);
+                let hint = if is_cluster { "; several addresses name a cluster" } else { "" };
+                let details = problem.details().unwrap_or("");
+                let problem = format!("{} {details}{hint}", problem.code());
                 return Err(RedisFault::Unreachable { doing, problem: problem.trim().to_owned() });
             }
         }

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) beat: i64,
     pub(crate) is_live: bool,
     pub(crate) figures: Figures,
+    /// The entry of the stream that is the commit of `epoch`.
+    pub(crate) at: String,
 }
 
 /// What is read, while the stream is laid over it.
@@ -85,6 +87,7 @@ pub(crate) async fn state(link: &mut Link, keys: &Keys) -> Result<State, RedisFa
             beat: number("beat")?,
             is_live: number("live")? == 1,
             figures: serde_json::from_str(word("figures")?).ok()?,
+            at: word("at")?.to_owned(),
         })
     };
     let problem = "a field is missing or is none".to_owned();
@@ -103,7 +106,12 @@ impl Reading {
         for step in names(link, &keys.series()).await?.chunks(STEP) {
             for ((name, id, least), hash) in step.iter().zip(hashes(link, keys, step).await?) {
                 let key = keys.of(name);
-                let (version, days) = versioned(&key, hash, term, *least)?;
+                // A series of which nothing was stored has a name and no hash yet.
+                let is_empty = *least == Epoch(0) && hash.is_empty();
+                let (version, days) = match is_empty {
+                    true => (Epoch(0), Vec::new()),
+                    false => versioned(&key, hash, term, *least)?,
+                };
                 let bad = |problem: &str| unreadable(&key, problem);
                 let series = keys::series_of(name).ok_or_else(|| bad("no name of a series"))?;
                 let id = SeriesId(*id);

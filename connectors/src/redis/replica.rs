@@ -1,5 +1,6 @@
 //! A replica's side: reads everything once, then follows the stream, epoch by epoch and each whole.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use redis::Value;
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::closed::ClosedEpoch;
 use smartpulse_operators::reference::Reference;
+use smartpulse_operators::series::SeriesId;
 use smartpulse_operators::time::Instant;
 use uuid::Uuid;
 
@@ -50,10 +52,12 @@ pub struct RedisReplica {
     /// What is said of units up to this epoch was read with them.
     units: Epoch,
     known: KnownBatches,
+    /// Every series that was named.
+    series: BTreeSet<SeriesId>,
     /// Parts of the epoch whose commit has not come, and their number.
     open: (String, Vec<Row>, usize),
     /// Epochs that were taken and not told yet.
-    closed: std::collections::VecDeque<ClosedEpoch>,
+    closed: VecDeque<ClosedEpoch>,
 }
 
 impl RedisReplica {
@@ -65,8 +69,7 @@ impl RedisReplica {
         let keys = Keys::new(&settings.prefix);
         let mut link = Link::open(settings, Duration::ZERO).await?;
         let waiting = Link::open(settings, WAIT).await?;
-        // In this order: what is committed behind the end of the stream is in the hashes, or comes.
-        let position = end_of(&mut link, &keys).await?;
+        // First of all: what is committed after it is in the hashes, or comes.
         let state = load::state(&mut link, &keys).await?;
         let mut known = KnownBatches::default();
         let reading = Reading::of_hashes(&mut link, &keys, state.term, &mut known).await?;
@@ -76,8 +79,9 @@ impl RedisReplica {
             link,
             waiting,
             told: state.epoch,
+            position: state.at.clone(),
+            series: reading.series.keys().copied().collect(),
             state,
-            position,
             reference,
             units: reading.units(),
             known,
@@ -236,6 +240,13 @@ impl RedisReplica {
         let before = Arc::clone(&self.reference);
         epoch::take(rows, &mut closed, &mut self.reference, &mut self.known)
             .ok_or_else(|| bad("a row is damaged"))?;
+        self.series.extend(closed.new_series.iter().map(|(id, _)| *id));
+        if closed.blocks.iter().any(|((id, _), _)| !self.series.contains(id)) {
+            return Err(RedisFault::Gap(format!(
+                "epoch {} tells of a series without a name",
+                closed.epoch.0
+            )));
+        }
         if !Arc::ptr_eq(&before, &self.reference) {
             closed.reference = Some(Arc::clone(&self.reference));
         }
@@ -262,13 +273,4 @@ impl RedisReplica {
         self.state = now;
         Ok(())
     }
-}
-
-/// The last id of the stream.
-async fn end_of(link: &mut Link, keys: &Keys) -> Result<String, RedisFault> {
-    let mut ask = redis::cmd("XREVRANGE");
-    ask.arg(keys.stream()).arg("+").arg("-").arg("COUNT").arg(1);
-    let entries = elements(link.ask("reading the end of the stream", ask).await?);
-    let last = entries.into_iter().next().map(elements).unwrap_or_default();
-    Ok(last.first().and_then(text).unwrap_or_else(|| "0-0".to_owned()))
 }

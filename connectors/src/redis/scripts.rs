@@ -82,7 +82,7 @@ local id = ARGV[5] .. '-' .. string.format('%d', tonumber(ARGV[6]) + 1)
 redis.call('XADD', KEYS[2], id, 'epoch', ARGV[4], 'from', ARGV[3], 'parts', ARGV[6], 'clock', ARGV[7],
   'term', ARGV[1], 'figures', ARGV[8])
 redis.call('XTRIM', KEYS[2], 'MINID', ARGV[11])
-redis.call('HSET', KEYS[1], 'epoch', ARGV[4], 'n', ARGV[5], 'clock', ARGV[7], 'figures', ARGV[8], 'beat', ARGV[9])
+redis.call('HSET', KEYS[1], 'at', id, 'epoch', ARGV[4], 'n', ARGV[5], 'clock', ARGV[7], 'figures', ARGV[8], 'beat', ARGV[9])
 redis.call('HDEL', KEYS[1], 'filling')
 redis.call('PEXPIRE', KEYS[1], ARGV[10])
 redis.call('PEXPIRE', KEYS[2], ARGV[10])

@@ -1,9 +1,14 @@
 //! Sums and members as they lie in Redis.
 //!
 //! The day of a total is MessagePack, an array of `[minutes, plants, sums, counts]`, one a grid of its plants:
-//! `sums` are little-endian 8-byte integers in hundredths of a kW, `counts` 4-byte ones, each one a slot. A total
-//! on a finer grid repeats each sum; what all grids say is added up. Members are an array of
-//! `[minute, change, edges]`, minutes counted from 1970.
+//! `plants` is how many have that grid, `sums` are little-endian 8-byte integers in hundredths of a kW, `counts` (the
+//! plants that report) 4-byte ones, each one a slot. A total on a finer grid repeats each sum; what all grids say is
+//! added up, and a slot in which nothing reports is not there.
+//!
+//! Members are an array of `[minute, change, edges]`, minutes counted from 1970, the least: always. Changes are added
+//! up from the first on. An edge joins the grid of its day also where nothing changes on balance: that grid is the
+//! greatest common divisor of the plants' grids and of the minutes of the day with edges; the members of a slot are
+//! those at its start.
 
 use std::sync::Arc;
 

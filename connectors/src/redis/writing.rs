@@ -36,6 +36,7 @@ impl RedisSink {
             let known = Known { name, before: Epoch(0) };
             self.kept.series.entry(*id).or_insert_with(|| (Arc::clone(series), known));
         }
+        self.name_those_without_days(closed).await?;
         let mut window = Window::default();
         for days in closed.blocks.chunk_by(|((one, _), _), ((other, _), _)| one == other) {
             let id = days[0].0.0;
@@ -73,6 +74,26 @@ impl RedisSink {
         self.send(&mut window, closed.epoch).await?;
         if let Some(reference) = &closed.reference {
             self.kept.reference = Arc::clone(reference);
+        }
+        Ok(())
+    }
+
+    /// Names new series of which nothing was stored (every value was refused): they have no hash to be named by.
+    async fn name_those_without_days(&mut self, closed: &ClosedEpoch) -> Result<(), RedisFault> {
+        let has_days = |id: SeriesId| {
+            let at = closed.blocks.partition_point(|((series, _), _)| *series < id);
+            closed.blocks.get(at).is_some_and(|((series, _), _)| *series == id)
+        };
+        let without = closed.new_series.iter().filter(|(id, _)| !has_days(*id));
+        let naming = without.map(|(id, series)| {
+            let mut name = redis::cmd("HSET");
+            name.arg(self.keys.series());
+            name.arg(keys::series_name(series)).arg(format!("{}:0", id.0));
+            name
+        });
+        let naming: Vec<Cmd> = naming.collect();
+        for some in naming.chunks(WINDOW) {
+            self.link.all("writing names", some.to_vec()).await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! How replicas and engines begin: with nothing there, with another folder's views there, with another engine at
 //! work.
 
+use serde_json::json;
 use smartpulse_services::Redis;
 use smartpulse_services::redis::Persistence;
 
@@ -43,6 +44,28 @@ fn a_replica_says_why_it_shows_nothing_until_it_has_read_an_epoch() {
     redis.server().start_again().unwrap();
     let epoch = engine.client().save(1, 4, 8).expect_status(200).epoch();
     assert_same(&engine, &replica, epoch);
+}
+
+/// A save of which every value is refused names a series and stores nothing of it.
+#[test]
+fn a_series_without_a_value_is_named_all_the_same() {
+    let room = tempfile::tempdir().unwrap();
+    let redis = Redis::start(Persistence::None).unwrap();
+    let engine = Engine::start(&room.path().join("data"), &to(&[redis.url()]));
+    let client = engine.client();
+    let unit = json!({ "name": "plant 1", "installedPowerMw": 10 });
+    client.put("/api/v2.0/units/PP/1", &unit).expect_status(200);
+    let refused = client.save(1, 3, 11).expect_status(422);
+    assert_eq!(refused.json()["data"][0]["errors"][0]["code"], "UPPER_LIMIT");
+    let followed = Replica::start(&[redis.url()], None);
+    assert_same(&engine, &followed, refused.epoch());
+    // One that has read the name without a hash, and one that begins when there is one.
+    let epoch = client.save(1, 3, 7).expect_status(200).epoch();
+    assert_same(&engine, &followed, epoch);
+    assert_eq!(followed.client().latest(1), client.latest(1));
+    let fresh = Replica::start(&[redis.url()], None);
+    assert_same(&engine, &fresh, epoch);
+    assert_eq!(fresh.client().latest(1).len(), 1);
 }
 
 #[test]
