@@ -60,7 +60,7 @@ pub const SETTINGS: &[Setting] = &[
     open("auth.token_roles", "roles of the identity `token`"),
     open(
         "redis",
-        "Redis servers and clusters that the views are written to: a list of tables with `name`, `urls`, `prefix`, `ttl_hours`, `stream_bytes`, `timeout_ms`",
+        "Redis servers and clusters that the views are written to: a list of tables with `name`, `urls`, `prefix`, `ttl_hours`, `stream_bytes`, `timeout_ms`, `ca_file`",
     ),
     open(
         "replica.redis",
@@ -70,6 +70,10 @@ pub const SETTINGS: &[Setting] = &[
     open(
         "replica.timeout_ms",
         "time that an answer of a replica's Redis may take, in milliseconds",
+    ),
+    open(
+        "replica.ca_file",
+        "certificates (PEM) that sign those of a replica's rediss:// servers; none: the system's",
     ),
     open(
         "replica.engine",
@@ -120,6 +124,7 @@ pub struct Replica {
     pub redis: Vec<String>,
     pub prefix: String,
     pub timeout_ms: u64,
+    pub ca_file: Option<PathBuf>,
     pub engine: Option<String>,
     pub stale_seconds: u64,
 }
@@ -127,7 +132,8 @@ pub struct Replica {
 impl Default for Replica {
     fn default() -> Replica {
         let RedisSettings { prefix, timeout_ms, .. } = RedisSettings::default();
-        Replica { redis: Vec::new(), prefix, timeout_ms, engine: None, stale_seconds: 15 }
+        let (ca_file, engine) = (None, None);
+        Replica { redis: Vec::new(), prefix, timeout_ms, ca_file, engine, stale_seconds: 15 }
     }
 }
 
@@ -135,8 +141,8 @@ impl Replica {
     /// How its Redis is reached.
     #[must_use]
     pub fn settings(&self) -> RedisSettings {
-        let Replica { redis: urls, prefix, timeout_ms, .. } = self.clone();
-        RedisSettings { urls, prefix, timeout_ms, ..RedisSettings::default() }
+        let Replica { redis: urls, prefix, timeout_ms, ca_file, .. } = self.clone();
+        RedisSettings { urls, prefix, timeout_ms, ca_file, ..RedisSettings::default() }
     }
 }
 

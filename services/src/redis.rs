@@ -10,11 +10,13 @@ use rustix::process::Signal;
 use crate::ServiceError;
 use crate::install;
 use crate::processes::Process;
-use crate::server::{DATA, Folder, Launch, Ready, Server, free_port};
+use crate::server::{DATA, Folder, Launch, Ready, Server, free_port, write};
 
 const SERVER: &str = "/usr/bin/redis-server";
 const CLIENT: &str = "/usr/bin/redis-cli";
 const PACKAGES: [&str; 2] = ["redis-server", "redis-tools"];
+/// In the folder of one that speaks TLS.
+const CERTIFICATE: &str = "certificate.pem";
 /// Nodes of a cluster: the fewest that make one.
 const NODES: usize = 3;
 /// Looks at a cluster that is being made, and the pause between two.
@@ -26,6 +28,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Redis {
     server: Server,
     port: u16,
+    is_tls: bool,
 }
 
 /// Three nodes that share the slots.
@@ -60,6 +63,46 @@ impl Redis {
         Redis::in_folder(Folder::passing("redis")?, free_port()?, persistence, &[])
     }
 
+    /// Starts one that speaks TLS alone, with a certificate for 127.0.0.1 that it signs itself ([`Redis::ca_file`]).
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn start_with_tls() -> Result<Redis, ServiceError> {
+        let (folder, port) = (Folder::passing("redis-tls")?, free_port()?);
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
+        let made = made.map_err(|problem| ServiceError::Command {
+            command: "making a certificate".to_owned(),
+            said: problem.to_string(),
+        })?;
+        let (certificate, key) = (folder.path().join(CERTIFICATE), folder.path().join("key.pem"));
+        write(&certificate, &made.cert.pem())?;
+        write(&key, &made.signing_key.serialize_pem())?;
+        let [certificate, key] = [certificate, key].map(|path| path.display().to_string());
+        let more = [
+            ["--tls-port", &port.to_string()],
+            ["--tls-cert-file", &certificate],
+            ["--tls-key-file", &key],
+            ["--tls-ca-cert-file", &certificate],
+            ["--tls-auth-clients", "no"],
+        ];
+        let more: Vec<String> = more.as_flattened().iter().map(|word| (*word).to_owned()).collect();
+        // Port 0: nobody is answered in plain words.
+        let data = folder.path().join(DATA);
+        let mut arguments = settings(0, &data.display().to_string(), Persistence::None);
+        arguments.extend(more);
+        let (program, _) = installed()?;
+        let ready = Ready::Says("Ready to accept connections");
+        let (name, end) = ("redis", Signal::TERM);
+        let launch = Launch { name, program, arguments, ready, prepare: None, user: None, end };
+        Ok(Redis { server: Server::start(launch, folder)?, port, is_tls: true })
+    }
+
+    /// The certificate of one that speaks TLS.
+    #[must_use]
+    pub fn ca_file(&self) -> PathBuf {
+        self.server.folder().join(CERTIFICATE)
+    }
+
     pub(crate) fn in_folder(
         folder: Folder,
         port: u16,
@@ -68,27 +111,20 @@ impl Redis {
     ) -> Result<Redis, ServiceError> {
         let (program, _) = installed()?;
         let data = folder.path().join(DATA);
-        let keeps = if persistence == Persistence::Log { "yes" } else { "no" };
-        let settings = [
-            ("--bind", "127.0.0.1"),
-            ("--port", &port.to_string()),
-            ("--dir", &data.display().to_string()),
-            ("--save", ""),
-            ("--appendonly", keeps),
-        ];
-        let settings = settings.into_iter().flat_map(|(name, value)| [name, value]);
-        let arguments = settings.map(str::to_owned).chain(more.iter().cloned()).collect();
+        let mut arguments = settings(port, &data.display().to_string(), persistence);
+        arguments.extend_from_slice(more);
         // While it reads its log it answers with an error.
         let ready = Ready::Answers { port, asked: b"PING\r\n", expected: b"+PONG\r\n" };
         let (name, end) = ("redis", Signal::TERM);
         let launch = Launch { name, program, arguments, ready, prepare: None, user: None, end };
-        Ok(Redis { server: Server::start(launch, folder)?, port })
+        Ok(Redis { server: Server::start(launch, folder)?, port, is_tls: false })
     }
 
     /// Where it is found.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let scheme = if self.is_tls { "rediss" } else { "redis" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Its port on 127.0.0.1.
@@ -170,6 +206,18 @@ impl RedisCluster {
     pub(crate) fn leave(self) -> Vec<(Process, Signal)> {
         self.nodes.into_iter().filter_map(Redis::leave).collect()
     }
+}
+
+fn settings(port: u16, data: &str, persistence: Persistence) -> Vec<String> {
+    let keeps = if persistence == Persistence::Log { "yes" } else { "no" };
+    let settings = [
+        ["--bind", "127.0.0.1"],
+        ["--port", &port.to_string()],
+        ["--dir", data],
+        ["--save", ""],
+        ["--appendonly", keeps],
+    ];
+    settings.as_flattened().iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn cli(port: u16, words: &[&str]) -> Result<String, ServiceError> {

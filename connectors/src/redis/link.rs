@@ -7,7 +7,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, ServerErrorKind, Value};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, ServerErrorKind, Value};
 
 use super::error::RedisFault;
 use super::scripts::Scripts;
@@ -39,7 +39,7 @@ impl Link {
         let (connect, answer) = (settings.timeout(), settings.timeout() + longer);
         let to = match settings.urls.as_slice() {
             [only] => {
-                let client = Client::open(only.as_str()).map_err(&fault)?;
+                let client = settings.client(only)?;
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(connect))
                     .set_response_timeout(Some(answer));
@@ -47,7 +47,11 @@ impl Link {
                 To::One(connection.await.map_err(&fault)?)
             }
             several => {
-                let client = ClusterClientBuilder::new(several.iter().map(String::as_str))
+                let mut builder = ClusterClientBuilder::new(several.iter().map(String::as_str));
+                if let Some(certificates) = settings.certificates()? {
+                    builder = builder.certs(certificates);
+                }
+                let client = builder
                     .connection_timeout(connect)
                     .response_timeout(answer)
                     .overall_response_timeout(Some(2 * answer))

@@ -151,7 +151,7 @@ impl RedisReader {
         let mut problem = None;
         // In a cluster each server hears what is published at any of them.
         for url in &self.settings.urls {
-            let client = redis::Client::open(url.as_str()).map_err(&fault)?;
+            let client = self.settings.client(url)?;
             match client.get_async_pubsub().await {
                 Ok(mut messages) => {
                     messages.subscribe(&channel).await.map_err(&fault)?;

@@ -1,7 +1,9 @@
 //! How Redis is reached and used.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use redis::{Client, TlsCertificates};
 use serde::{Deserialize, Serialize};
 
 use super::error::RedisFault;
@@ -12,7 +14,8 @@ use super::error::RedisFault;
 pub struct RedisSettings {
     /// Its name in status and metrics.
     pub name: String,
-    /// Where it is: `redis://[user:password@]host:port[/database]`. Several: nodes of one cluster.
+    /// Where it is: `redis://[user:password@]host:port[/database]`, `rediss://` for TLS. Several: nodes of one
+    /// cluster.
     pub urls: Vec<String>,
     /// What all keys begin with: one engine each.
     pub prefix: String,
@@ -22,6 +25,8 @@ pub struct RedisSettings {
     pub stream_bytes: u64,
     /// How long one answer may take, in milliseconds.
     pub timeout_ms: u64,
+    /// File of the certificates (PEM) that sign those of `rediss://` servers; none: those of the system.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Default for RedisSettings {
@@ -33,6 +38,7 @@ impl Default for RedisSettings {
             ttl_hours: 7 * 24,
             stream_bytes: 64 << 20,
             timeout_ms: 5_000,
+            ca_file: None,
         }
     }
 }
@@ -53,13 +59,11 @@ impl RedisSettings {
         rule(!self.urls.is_empty(), "urls", "at least one address")?;
         for url in &self.urls {
             let parsed = redis::parse_redis_url(url);
-            rule(parsed.is_some(), "urls", "redis://[user:password@]host:port[/database]")?;
-            if let Err(problem) = redis::Client::open(url.as_str()) {
-                return Err(RedisFault::Setting {
-                    name: "urls",
-                    rule: format!("an address ({problem})"),
-                });
-            }
+            rule(
+                parsed.is_some(),
+                "urls",
+                "redis://[user:password@]host:port[/database], or rediss://",
+            )?;
         }
         rule(
             is_plain(&self.name) && !self.name.is_empty(),
@@ -80,6 +84,30 @@ impl RedisSettings {
     #[must_use]
     pub fn shown(&self) -> Vec<String> {
         self.urls.iter().map(|url| without_password(url)).collect()
+    }
+
+    /// A client of one server.
+    pub(crate) fn client(&self, url: &str) -> Result<Client, RedisFault> {
+        let fault = RedisFault::while_doing("connecting");
+        match self.certificates()? {
+            Some(certificates) => Client::build_with_tls(url, certificates).map_err(fault),
+            None => Client::open(url).map_err(fault),
+        }
+    }
+
+    /// The certificates that are trusted instead of the system's, where TLS is asked for.
+    pub(crate) fn certificates(&self) -> Result<Option<TlsCertificates>, RedisFault> {
+        if !self.urls.iter().any(|url| url.starts_with("rediss:")) {
+            return Ok(None);
+        }
+        // Another user of rustls may have chosen the same already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let Some(path) = &self.ca_file else { return Ok(None) };
+        let root_cert = std::fs::read(path).map_err(|problem| RedisFault::Unreachable {
+            doing: "reading ca_file",
+            problem: format!("{}: {problem}", path.display()),
+        })?;
+        Ok(Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) }))
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -118,6 +146,7 @@ mod tests {
     #[test]
     fn settings_are_checked_and_passwords_are_not_shown() {
         assert!(at("redis://127.0.0.1:6379").check().is_ok());
+        assert!(at("rediss://me:hush@cache.example:6380").check().is_ok());
         for (settings, field) in [
             (RedisSettings::default(), "urls"),
             (at("http://127.0.0.1"), "urls"),

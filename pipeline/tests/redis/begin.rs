@@ -103,6 +103,27 @@ fn another_data_folder_begins_anew_for_those_who_follow() {
 }
 
 #[test]
+fn a_redis_that_speaks_tls_is_known_by_its_certificate() {
+    let room = tempfile::tempdir().unwrap();
+    let redis = Redis::start_with_tls().unwrap();
+    let ca_file = redis.ca_file().display().to_string();
+    let setting = |more: &str| format!("[{{urls=[\"{}\"]{more}}}]", redis.url());
+    let stranger = Engine::start(&room.path().join("stranger"), &setting(""));
+    awaited("a certificate that nobody has signed", || {
+        let sink = stranger.sink("redis");
+        (sink["state"] == "degraded" && sink["reason"].as_str()?.contains("ertificate"))
+            .then_some(())
+    });
+    let engine =
+        Engine::start(&room.path().join("data"), &setting(&format!(", ca_file=\"{ca_file}\"")));
+    let replica =
+        Replica::start_with(&[redis.url()], None, &[("SMARTPULSE_REPLICA__CA_FILE", &ca_file)]);
+    engine.client().make_plant(1);
+    let epoch = engine.client().save(1, 3, 7).expect_status(200).epoch();
+    assert_same(&engine, &replica, epoch);
+}
+
+#[test]
 fn a_setting_that_cannot_be_meant_ends_the_program_and_is_named() {
     let room = tempfile::tempdir().unwrap();
     let refused = |name: &str, value: &str| {

@@ -28,6 +28,7 @@ pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
     redis: Vec<String>,
     engine: Option<SocketAddr>,
+    settings: Vec<(String, String)>,
     room: TempDir,
 }
 
@@ -77,20 +78,33 @@ impl Engine {
 impl Replica {
     /// Starts one that reads `redis` and passes on to `engine`.
     pub(crate) fn start(redis: &[String], engine: Option<SocketAddr>) -> Replica {
+        Replica::start_with(redis, engine, &[])
+    }
+
+    /// The same with more settings.
+    pub(crate) fn start_with(
+        redis: &[String],
+        engine: Option<SocketAddr>,
+        settings: &[(&str, &str)],
+    ) -> Replica {
         let room = tempfile::tempdir().unwrap();
-        let mut replica =
-            Replica { server: None, address: free_address(), redis: redis.to_vec(), engine, room };
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let settings = settings.iter().map(owned).collect();
+        let (address, redis) = (free_address(), redis.to_vec());
+        let mut replica = Replica { server: None, address, redis, engine, settings, room };
         replica.start_again();
         replica
     }
 
     pub(crate) fn start_again(&mut self) {
         let (address, redis, engine) = (self.address, self.redis.join(","), self.engine);
+        let settings = self.settings.clone();
         let data = self.room.path().join("data");
         self.server = Some(Server::start_with(&data, |command| {
             settle(command, address);
             command.env("SMARTPULSE_REPLICA__STALE_SECONDS", "4");
             command.env("SMARTPULSE_REPLICA__TIMEOUT_MS", "1000");
+            command.envs(settings);
             command.arg("--from-redis").arg(redis);
             if let Some(engine) = engine {
                 command.arg("--engine").arg(format!("http://{engine}"));
