@@ -14,6 +14,9 @@ use smartpulse_serve::ring::RingBounds;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+/// Between two looks whether what is shown may still be relied on, while all is read.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// How a replica is run.
 pub struct Options {
     /// The Redis it reads.
@@ -54,6 +57,8 @@ struct Work {
     epochs: u64,
     /// When the engine was heard of last, and what it said then.
     heard: (tokio::time::Instant, i64),
+    /// Since when the engine has been further than what comes.
+    behind: Option<tokio::time::Instant>,
 }
 
 impl Replica {
@@ -69,8 +74,9 @@ impl Replica {
             let ended = crate::sinks::alone(async move {
                 let heard = (tokio::time::Instant::now(), i64::MIN);
                 let (read_model, link) = (model, attached);
+                let (resyncs, epochs, behind) = (0, 0, None);
                 let work =
-                    Work { options, read_model, link, stopping, resyncs: 0, epochs: 0, heard };
+                    Work { options, read_model, link, stopping, resyncs, epochs, heard, behind };
                 run(work).await
             });
             end.send_replace(ended.flatten());
@@ -121,11 +127,18 @@ async fn run(mut work: Work) -> Option<Over> {
 
 async fn follow(work: &mut Work) -> Result<Option<Over>, RedisFault> {
     let mut stopping = work.stopping.clone();
-    let opened = tokio::select! {
-        opened = RedisReplica::open(&work.options.redis) => opened?,
-        _ = stopping.wait_for(|stop| *stop) => return Ok(None),
+    let shown = (work.read_model.incarnation(), work.read_model.newest_epoch());
+    let redis = work.options.redis.clone();
+    let opening = RedisReplica::open(&redis, shown);
+    tokio::pin!(opening);
+    let (mut redis, whole) = loop {
+        tokio::select! {
+            opened = &mut opening => break opened?,
+            // Reading takes its time, and what is shown grows older.
+            () = tokio::time::sleep(LOOK) => work.judge(),
+            _ = stopping.wait_for(|stop| *stop) => return Ok(None),
+        }
     };
-    let (mut redis, whole) = opened;
     let known = work.read_model.incarnation();
     if !known.is_nil() && known != redis.incarnation() {
         return Ok(Some(Over::OtherIncarnation));
@@ -140,9 +153,12 @@ async fn follow(work: &mut Work) -> Result<Option<Over>, RedisFault> {
             work.show(*closed);
             work.heard.0 = tokio::time::Instant::now();
         }
-        if redis.beat() > work.heard.1 {
+        // A clock may be set back.
+        if redis.beat() != work.heard.1 {
             work.heard = (tokio::time::Instant::now(), redis.beat());
         }
+        let is_behind = redis.newest() > work.read_model.newest_epoch();
+        work.behind = is_behind.then(|| work.behind.unwrap_or_else(tokio::time::Instant::now));
         work.judge();
     }
 }
@@ -202,6 +218,8 @@ impl Work {
             Err(format!(
                 "nothing was heard of the engine for {seconds} s: what is shown may be old"
             ))
+        } else if self.behind.is_some_and(|since| since.elapsed() >= self.options.stale) {
+            Err("the engine is further than what it writes to Redis".to_owned())
         } else {
             Ok(())
         };

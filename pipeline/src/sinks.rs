@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use smartpulse_connectors::Writer;
-use smartpulse_operators::time::Instant;
 use smartpulse_serve::attached::{Attached, Direction};
 use smartpulse_serve::read_model::ReadModel;
 use tokio::sync::watch;
@@ -29,7 +28,6 @@ pub struct Sinks {
 struct Work {
     read_model: Arc<ReadModel>,
     writer: Writer,
-    now: fn() -> Instant,
     link: Arc<Attached>,
     stopping: watch::Receiver<bool>,
 }
@@ -47,8 +45,7 @@ impl Sinks {
             sinks.links.push(Arc::clone(&link));
             let work = Work {
                 read_model: Arc::clone(&service.read_model),
-                writer: Writer { incarnation, id: Uuid::now_v7(), is_live },
-                now: clocks.now,
+                writer: Writer { incarnation, id: Uuid::now_v7(), is_live, now: clocks.now },
                 link,
                 stopping: stopping.clone(),
             };

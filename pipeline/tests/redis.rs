@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout, reason = "the figures a run prints")]
 #![allow(clippy::unwrap_used, reason = "a step that cannot go on fails its test where it stands")]
 
+#[path = "redis/attempts.rs"]
+mod attempts;
 #[path = "redis/begin.rs"]
 mod begin;
 #[path = "program/client.rs"]

@@ -24,7 +24,7 @@ use thiserror::Error;
 pub use debezium::Debezium;
 pub use postgres::Postgres;
 pub use pulsar::Pulsar;
-pub use redis::{Redis, RedisCluster};
+pub use redis::{AnyRedis, Redis, RedisCluster};
 pub use server::Server;
 
 /// Why a service does not run.

@@ -31,6 +31,34 @@ pub struct Redis {
     is_tls: bool,
 }
 
+/// The variable that names a Redis that runs already (`cargo xtask services up` says where): tests that hurt nothing use
+/// it, each under a prefix of its own.
+pub const CONFIGURED: &str = "SMARTPULSE_TEST_REDIS";
+
+/// A Redis for somebody who hurts nothing: the one that is configured, else one of its own.
+#[derive(Debug)]
+pub struct AnyRedis {
+    /// Where it is.
+    pub url: String,
+    _own: Option<Redis>,
+}
+
+impl AnyRedis {
+    /// The one that [`CONFIGURED`] names, else one that is started.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn find() -> Result<AnyRedis, ServiceError> {
+        match std::env::var(CONFIGURED) {
+            Ok(url) if !url.is_empty() => Ok(AnyRedis { url, _own: None }),
+            _ => {
+                let own = Redis::start(Persistence::None)?;
+                Ok(AnyRedis { url: own.url(), _own: Some(own) })
+            }
+        }
+    }
+}
+
 /// Three nodes that share the slots.
 #[derive(Debug)]
 pub struct RedisCluster {

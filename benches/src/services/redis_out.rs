@@ -96,15 +96,15 @@ impl Sides {
             Arc::new(Series { kind: Kind::Forecast, unit, provider: provider.clone(), period })
         };
         let series: Vec<Arc<Series>> = (0..SERIES).map(series).collect();
-        let writer =
-            Writer { incarnation: Uuid::from_u128(1), id: Uuid::from_u128(2), is_live: true };
-        let mut sink = RedisSink::open(settings, writer, Instant(1)).await?;
+        let (incarnation, id) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let writer = Writer { incarnation, id, is_live: true, now: || Instant(1) };
+        let mut sink = RedisSink::open(settings, writer, Epoch(1)).await?;
         let first = ClosedEpoch {
             new_series: (0..).map(SeriesId).zip(series.iter().cloned()).collect(),
             ..ClosedEpoch::nothing(Epoch(1), Instant(1), Figures::default())
         };
         read_model.publish(first);
-        sink.fill(&read_model.snapshot().whole(), None, Instant(1)).await?;
+        sink.fill(&read_model.snapshot().whole(), None).await?;
         let client = redis::Client::open(settings.urls[0].as_str())?;
         let mut bare = client.get_multiplexed_async_connection().await?;
         let mut load = redis::cmd("SCRIPT");
@@ -175,7 +175,7 @@ impl Sides {
             // As a sink that follows epoch by epoch.
             let next = Epoch(committed.0 + 1);
             let closed = self.read_model.since(committed, next).context("an epoch is gone")?;
-            self.sink.write(&closed, &|_| None, Instant(1)).await?;
+            self.sink.write(&closed, &|_| None).await?;
         }
         Ok(f64::from(SERIES) / begun.elapsed().as_secs_f64())
     }
@@ -219,7 +219,7 @@ impl Sides {
     async fn skip(&mut self) -> Result<()> {
         let nothing = ClosedEpoch::nothing(Epoch(self.epoch), Instant(1), Figures::default());
         self.read_model.publish(nothing.clone());
-        self.sink.write(&nothing, &|_| None, Instant(1)).await?;
+        self.sink.write(&nothing, &|_| None).await?;
         Ok(())
     }
 

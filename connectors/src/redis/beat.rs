@@ -1,6 +1,7 @@
 //! Once a second: the engine says that it is there, looks whether what it wrote still is, and who listens.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use redis::{Cmd, Value};
 use smartpulse_operators::batch::Epoch;
@@ -14,27 +15,22 @@ use super::sink::{RedisSink, version_of};
 
 /// Hashes that are looked at with each beat, in turn: a loss of a tenth of them is found at once, any in time.
 const LOOKED_AT: usize = 64;
+/// A sign of life is given at least that often.
+const SILENCE: Duration = Duration::from_secs(1);
 
 impl RedisSink {
-    /// Says that the engine is there, and looks whether all that was written still is.
+    /// Says that the engine is there and at `newest`, and looks whether all that was written still is.
     ///
     /// # Errors
     /// [`RedisFault`].
-    pub async fn beat(&mut self, now: Instant, clock: Instant) -> Result<(), RedisFault> {
+    pub async fn beat(&mut self, newest: Epoch) -> Result<(), RedisFault> {
         let runs = self.link.runs().await?;
         if runs != self.runs {
             return Err(RedisFault::Lost(
                 "Redis was started anew, or another one answers".to_owned(),
             ));
         }
-        let mut call = self.link.scripts().beat.call(&[&self.keys.state()]);
-        call.arg(self.term).arg(self.writer.id.to_string()).arg(now.0).arg(clock.0);
-        let answer = self.link.ask("saying that the engine is there", call).await?;
-        let answer = text(&answer).unwrap_or_default();
-        if answer == "superseded" {
-            return Err(RedisFault::Superseded("it took the prefix over".to_owned()));
-        }
-        match answer.parse::<u64>().ok().map(Epoch) {
+        match self.say(newest).await?.parse::<u64>().ok().map(Epoch) {
             Some(epoch) if Some(epoch) == self.committed => {}
             // The answer to a commit was lost on the way.
             Some(epoch) if Some(epoch) > self.committed => self.committed = Some(epoch),
@@ -45,10 +41,33 @@ impl RedisSink {
         let was_heard = std::mem::replace(&mut self.is_heard, is_heard);
         let (since, before) = std::mem::take(&mut self.unheard);
         if self.is_heard && !was_heard {
+            let clock = (self.writer.now)();
             return self.tell(since.into_iter().chain(before).collect(), clock).await;
         }
         self.unheard.1 = since;
         Ok(())
+    }
+
+    /// Says that the engine is there, where it has not for a while: writing everything takes its time.
+    pub(super) async fn say_alive(&mut self, newest: Epoch) -> Result<(), RedisFault> {
+        if self.beaten.elapsed() >= SILENCE {
+            self.say(newest).await?;
+        }
+        Ok(())
+    }
+
+    /// Says that the engine is there and at `newest`; what the state says.
+    async fn say(&mut self, newest: Epoch) -> Result<String, RedisFault> {
+        self.beaten = tokio::time::Instant::now();
+        let mut call = self.beside(|scripts| &scripts.beat);
+        call.arg(self.term).arg(self.writer.id.to_string()).arg((self.writer.now)().0);
+        call.arg(newest.0);
+        let answer = self.link.ask("saying that the engine is there", call).await?;
+        match text(&answer).unwrap_or_default().as_str() {
+            "superseded" => Err(RedisFault::Superseded("it took the prefix over".to_owned())),
+            "gone" => Err(RedisFault::Lost("the state or what lies beside it is gone".to_owned())),
+            epoch => Ok(epoch.to_owned()),
+        }
     }
 
     /// Tells whoever has begun to listen that these may be at another version than was read.
@@ -87,11 +106,15 @@ impl RedisSink {
             return Ok(());
         }
         let from = self.looked_at;
-        let chosen = (0..LOOKED_AT.min(all as usize)).map(|step| (from + step) % all as usize);
-        let known = chosen.filter_map(|place| {
-            let series = self.kept.series.get(&SeriesId(place as u32));
-            series.map(|(_, known)| known).filter(|known| known.before > Epoch(0))
+        let chosen = 0..LOOKED_AT.min(all as usize);
+        let chosen = chosen.map(|step| from.wrapping_add(step) % all as usize);
+        let series = chosen.filter_map(|place| {
+            self.kept.series.get(&SeriesId(place as u32)).map(|(_, known)| known)
         });
+        let totals = self.kept.totals.len().max(1);
+        let totals =
+            self.kept.totals.values().cycle().skip(from % totals).take(LOOKED_AT.min(totals));
+        let known = series.chain(totals).filter(|known| known.before > Epoch(0));
         let known: Vec<(String, Epoch)> =
             known.map(|known| (self.keys.of(&known.name), known.before)).collect();
         let asking = known.iter().map(|(key, _)| {
@@ -106,7 +129,7 @@ impl RedisSink {
                 return Err(RedisFault::Lost(format!("{key} is not what was written")));
             }
         }
-        self.looked_at = (from + LOOKED_AT) % all as usize;
+        self.looked_at = from.wrapping_add(LOOKED_AT);
         Ok(())
     }
 }

@@ -130,7 +130,9 @@ pub(crate) fn decode(bytes: &[u8], known: &mut KnownBatches) -> Option<Arc<DayBl
     let batches: Vec<Arc<Batch>> =
         form.batches.iter().map(|batch| known.of(batch)).collect::<Option<_>>()?;
     let fits = ranks.iter().all(|rank| usize::from(*rank) <= batches.len());
-    if values.len() != slots || slots == 0 || !fits {
+    // A period makes the slots.
+    let is_day = slots > 0 && 1_440 % slots == 0;
+    if values.len() != slots || !is_day || !fits {
         return None;
     }
     let (winners, shown) = match ranks.len() {

@@ -44,6 +44,10 @@ pub(crate) struct State {
     pub(crate) figures: Figures,
     /// The entry of the stream that is the commit of `epoch`.
     pub(crate) at: String,
+    /// The epoch that the engine is at.
+    pub(crate) newest: Epoch,
+    /// How many names of series and of totals there are at least.
+    names: [u64; 2],
 }
 
 /// What is read, while the stream is laid over it.
@@ -88,6 +92,8 @@ pub(crate) async fn state(link: &mut Link, keys: &Keys) -> Result<State, RedisFa
             is_live: number("live")? == 1,
             figures: serde_json::from_str(word("figures")?).ok()?,
             at: word("at")?.to_owned(),
+            newest: Epoch(number("newest")? as u64),
+            names: [number("series")? as u64, number("totals")? as u64],
         })
     };
     let problem = "a field is missing or is none".to_owned();
@@ -99,11 +105,12 @@ impl Reading {
     pub(crate) async fn of_hashes(
         link: &mut Link,
         keys: &Keys,
-        term: u64,
+        state: &State,
         known: &mut KnownBatches,
     ) -> Result<Reading, RedisFault> {
         let mut reading = Reading::default();
-        for step in names(link, &keys.series()).await?.chunks(STEP) {
+        let (term, [least_series, least_totals]) = (state.term, state.names);
+        for step in all_names(link, &keys.series(), least_series).await?.chunks(STEP) {
             for ((name, id, least), hash) in step.iter().zip(hashes(link, keys, step).await?) {
                 let key = keys.of(name);
                 // A series of which nothing was stored has a name and no hash yet.
@@ -118,6 +125,7 @@ impl Reading {
                 for (field, value) in days {
                     let day = day_of(&field).ok_or_else(|| bad("a field is no day"))?;
                     let block = packed::unpack(&value).and_then(|it| day::decode(&it, known));
+                    let block = block.filter(|it| it.slots() == series.period.slots());
                     let block = block.ok_or_else(|| bad("a day is damaged"))?;
                     reading.days.insert((id, day), block);
                 }
@@ -126,7 +134,7 @@ impl Reading {
                 reading.greatest = reading.greatest.max(version);
             }
         }
-        for step in names(link, &keys.totals()).await?.chunks(STEP) {
+        for step in all_names(link, &keys.totals(), least_totals).await?.chunks(STEP) {
             for ((name, _, least), hash) in step.iter().zip(hashes(link, keys, step).await?) {
                 let key = keys.of(name);
                 let (version, days) = versioned(&key, hash, term, *least)?;
@@ -271,6 +279,16 @@ fn unreadable(key: &str, problem: &str) -> RedisFault {
 
 /// A name, its number, and its newest version.
 pub(crate) type Named = (String, u32, Epoch);
+
+/// All names of an index, which are `least` or more.
+async fn all_names(link: &mut Link, index: &str, least: u64) -> Result<Vec<Named>, RedisFault> {
+    let names = names(link, index).await?;
+    if (names.len() as u64) < least {
+        let found = names.len();
+        return Err(RedisFault::Gap(format!("{index} holds {found} of {least} names")));
+    }
+    Ok(names)
+}
 
 /// All names of an index.
 pub(crate) async fn names(link: &mut Link, index: &str) -> Result<Vec<Named>, RedisFault> {

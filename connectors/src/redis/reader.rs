@@ -121,6 +121,7 @@ impl RedisReader {
             }
             let day = day_of(&field).ok_or_else(|| bad("a field is no day"))?;
             let block = packed::unpack(&value).and_then(|it| day::decode(&it, &mut self.known));
+            let block = block.filter(|block| block.slots() == series.period.slots());
             hash.days.insert(day, block.ok_or_else(|| bad("a day is damaged"))?);
         }
         Ok(hash)

@@ -1,15 +1,17 @@
 //! A replica's side: reads everything once, then follows the stream, epoch by epoch and each whole.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Value;
 use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::block::DayBlock;
+use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::closed::ClosedEpoch;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::SeriesId;
-use smartpulse_operators::time::Instant;
+use smartpulse_operators::time::{Instant, Period};
 use uuid::Uuid;
 
 use super::day::KnownBatches;
@@ -52,8 +54,8 @@ pub struct RedisReplica {
     /// What is said of units up to this epoch was read with them.
     units: Epoch,
     known: KnownBatches,
-    /// Every series that was named.
-    series: BTreeSet<SeriesId>,
+    /// Every series that was named, and its period.
+    series: BTreeMap<SeriesId, Period>,
     /// Parts of the epoch whose commit has not come, and their number.
     open: (String, Vec<Row>, usize),
     /// Epochs that were taken and not told yet.
@@ -61,18 +63,28 @@ pub struct RedisReplica {
 }
 
 impl RedisReplica {
-    /// Connects and reads everything as it is at one epoch.
+    /// Connects and reads everything as it is at one epoch. Where `shown` says what is shown already, an older epoch
+    /// of the same incarnation is not read.
     ///
     /// # Errors
     /// [`RedisFault::Unreachable`], and [`RedisFault::Gap`] where nothing whole lies there (yet): try again.
-    pub async fn open(settings: &RedisSettings) -> Result<(RedisReplica, ClosedEpoch), RedisFault> {
+    pub async fn open(
+        settings: &RedisSettings,
+        shown: (Uuid, Epoch),
+    ) -> Result<(RedisReplica, ClosedEpoch), RedisFault> {
         let keys = Keys::new(&settings.prefix);
         let mut link = Link::open(settings, Duration::ZERO).await?;
         let waiting = Link::open(settings, WAIT).await?;
         // First of all: what is committed after it is in the hashes, or comes.
         let state = load::state(&mut link, &keys).await?;
+        if shown.0 == state.incarnation && state.epoch < shown.1 {
+            let (epoch, shown) = (state.epoch.0, shown.1.0);
+            return Err(RedisFault::NotYet(format!(
+                "epoch {epoch} is older than {shown}, which is shown"
+            )));
+        }
         let mut known = KnownBatches::default();
-        let reading = Reading::of_hashes(&mut link, &keys, state.term, &mut known).await?;
+        let reading = Reading::of_hashes(&mut link, &keys, &state, &mut known).await?;
         let reference = Arc::clone(&reading.reference);
         let mut replica = RedisReplica {
             keys,
@@ -80,7 +92,7 @@ impl RedisReplica {
             waiting,
             told: state.epoch,
             position: state.at.clone(),
-            series: reading.series.keys().copied().collect(),
+            series: reading.series.iter().map(|(id, series)| (*id, series.period)).collect(),
             state,
             reference,
             units: reading.units(),
@@ -110,10 +122,10 @@ impl RedisReplica {
         self.state.beat
     }
 
-    /// The epoch that the engine closed last, as far as is known here.
+    /// The epoch that the engine is at, as far as is known here.
     #[must_use]
     pub fn newest(&self) -> Epoch {
-        self.state.epoch
+        self.state.newest.max(self.told)
     }
 
     /// Waits for the next epoch, for half a second at most.
@@ -240,10 +252,14 @@ impl RedisReplica {
         let before = Arc::clone(&self.reference);
         epoch::take(rows, &mut closed, &mut self.reference, &mut self.known)
             .ok_or_else(|| bad("a row is damaged"))?;
-        self.series.extend(closed.new_series.iter().map(|(id, _)| *id));
-        if closed.blocks.iter().any(|((id, _), _)| !self.series.contains(id)) {
+        // What has been named once is not new again.
+        closed.new_series.retain(|(id, series)| self.series.insert(*id, series.period).is_none());
+        let fits = |((id, _), block): &(SeriesDay, Arc<DayBlock>)| {
+            self.series.get(id).is_some_and(|period| period.slots() == block.slots())
+        };
+        if !closed.blocks.iter().all(fits) {
             return Err(RedisFault::Gap(format!(
-                "epoch {} tells of a series without a name",
+                "epoch {} tells of a series that has no name, or another period",
                 closed.epoch.0
             )));
         }

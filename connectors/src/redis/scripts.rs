@@ -11,8 +11,8 @@ local term, epoch, before = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[
 local stored = redis.call('HGET', KEYS[1], 'v')
 local old_term, old_epoch = -1, -1
 if stored then
-  local dot = string.find(stored, '.', 1, true)
-  old_term, old_epoch = tonumber(string.sub(stored, 1, dot - 1)), tonumber(string.sub(stored, dot + 1))
+  local one, other = string.match(stored, '^(%d+)%.(%d+)$')
+  if one then old_term, old_epoch = tonumber(one), tonumber(other) end
 end
 if old_term > term then return -1 end
 if old_term == term and old_epoch >= epoch then
@@ -45,7 +45,7 @@ return 1
 /// Takes the prefix over. Keys: the state, and what else lies beside the stream, which goes where it is of another
 /// incarnation (hashes of series and totals that nobody names go in their time). Arguments: incarnation; writer; now in microseconds;
 /// microseconds after which a writer that is silent has gone; milliseconds to live; whether the clock goes on by
-/// itself. Gives `{term, number of the last commit, its epoch}`, the epoch -1 where what lies there is not this
+/// itself; the newest epoch of the engine (a prefix that has a greater one is of another history). Gives `{term, number of the last commit, its epoch}`, the epoch -1 where what lies there is not this
 /// incarnation's or not whole; or `{-1, incarnation}` where another engine is at work.
 const BEGIN: &str = r"
 local now = tonumber(ARGV[3])
@@ -55,7 +55,7 @@ if s[1] and s[1] ~= ARGV[1] and now - tonumber(s[5] or '0') < tonumber(ARGV[4]) 
 end
 local milliseconds = math.floor(now / 1000)
 local term, epoch = tonumber(s[2] or '0'), tonumber(s[4] or '-1')
-if s[1] ~= ARGV[1] then
+if s[1] ~= ARGV[1] or epoch > tonumber(ARGV[7]) then
   term, epoch = math.max(term + 1, milliseconds), -1
   redis.call('UNLINK', unpack(KEYS))
 end
@@ -68,43 +68,55 @@ redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return {string.format('%d', term), string.format('%d', n), string.format('%d', epoch)}
 ";
 
-/// Closes an epoch. Keys: the state, the stream. Arguments: term; writer; the epoch that it follows on, or
-/// `resync`; the epoch; its number; its parts; its clock; figures; now; milliseconds to live; the first id of the
-/// stream that stays; whether everything has just been written (`whole`). Gives 1: closed; 0: it was closed
-/// already; -1 where another writer is at work; -2: the state is not what the writer left.
+/// Closes an epoch. Keys: the state, and what else lies beside the stream. Arguments: term; writer; the epoch that it
+/// follows on, or `resync`; the epoch; its number; its parts; its clock; figures; now; milliseconds to live; the first
+/// id of the stream that stays; whether everything has just been written (`whole`); names of series and of totals that
+/// there must be. Gives 1: closed; 0: it was closed already; -1 where another writer is at work; -2: the state or the
+/// names are not what the writer left.
 const COMMIT: &str = r"
 local s = redis.call('HMGET', KEYS[1], 'term', 'writer', 'epoch', 'n')
 if not s[1] or not s[2] then return -2 end
 if s[1] ~= ARGV[1] or s[2] ~= ARGV[2] then return -1 end
 if s[3] == ARGV[4] and s[4] == ARGV[5] then return 0 end
 if ARGV[12] ~= 'whole' and s[3] ~= ARGV[3] then return -2 end
+if redis.call('HLEN', KEYS[3]) < tonumber(ARGV[13]) or redis.call('HLEN', KEYS[4]) < tonumber(ARGV[14]) then
+  return -2
+end
 local id = ARGV[5] .. '-' .. string.format('%d', tonumber(ARGV[6]) + 1)
 redis.call('XADD', KEYS[2], id, 'epoch', ARGV[4], 'from', ARGV[3], 'parts', ARGV[6], 'clock', ARGV[7],
   'term', ARGV[1], 'figures', ARGV[8])
 redis.call('XTRIM', KEYS[2], 'MINID', ARGV[11])
-redis.call('HSET', KEYS[1], 'at', id, 'epoch', ARGV[4], 'n', ARGV[5], 'clock', ARGV[7], 'figures', ARGV[8], 'beat', ARGV[9])
+redis.call('HSET', KEYS[1], 'at', id, 'epoch', ARGV[4], 'n', ARGV[5], 'clock', ARGV[7], 'figures', ARGV[8], 'beat', ARGV[9],
+  'newest', ARGV[4], 'series', ARGV[13], 'totals', ARGV[14])
 redis.call('HDEL', KEYS[1], 'filling')
-redis.call('PEXPIRE', KEYS[1], ARGV[10])
-redis.call('PEXPIRE', KEYS[2], ARGV[10])
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[10]) end
 return 1
 ";
 
-/// Says that the writer is there. Keys: the state. Arguments: term; writer; now; clock. Gives the epoch of the
-/// last commit, or `gone`, or `superseded`.
+/// Says that the writer is there. Keys: the state, and what else lies beside the stream. Arguments: term; writer; now;
+/// the newest epoch of the engine. Gives the epoch of the last commit (-1 while everything is being written), or
+/// `gone` where something is, or `superseded`.
 const BEAT: &str = r"
-local s = redis.call('HMGET', KEYS[1], 'term', 'writer', 'epoch')
+local s = redis.call('HMGET', KEYS[1], 'term', 'writer', 'epoch', 'filling', 'series', 'totals')
 if not s[1] or not s[2] then return 'gone' end
 if s[1] ~= ARGV[1] or s[2] ~= ARGV[2] then return 'superseded' end
-redis.call('HSET', KEYS[1], 'beat', ARGV[3], 'clock', ARGV[4])
+redis.call('HSET', KEYS[1], 'beat', ARGV[3], 'newest', ARGV[4])
+if not s[4] then
+  if redis.call('EXISTS', KEYS[2], KEYS[5], KEYS[6], KEYS[7]) < 4 then return 'gone' end
+  if redis.call('HLEN', KEYS[3]) < tonumber(s[5] or '0') then return 'gone' end
+  if redis.call('HLEN', KEYS[4]) < tonumber(s[6] or '0') then return 'gone' end
+end
 return s[3]
 ";
 
-/// Takes away what is there no more, and says that what lies here is not whole. Keys: the state. Arguments: those
+/// Takes away what lies beside the stream, and says that what lies here is not whole. Keys: the state, and what else
+/// lies beside the stream. Arguments: those
 /// that make it: incarnation, term, writer, number, now, milliseconds to live, whether the clock goes on.
 const EMPTIED: &str = r"
 local s = redis.call('HMGET', KEYS[1], 'term', 'writer')
 if s[1] and tonumber(s[1]) > tonumber(ARGV[2]) then return -1 end
 if s[2] and s[1] == ARGV[2] and s[2] ~= ARGV[3] then return -1 end
+redis.call('UNLINK', unpack(KEYS))
 redis.call('HSET', KEYS[1], 'incarnation', ARGV[1], 'term', ARGV[2], 'writer', ARGV[3], 'n', ARGV[4],
   'beat', ARGV[5], 'live', ARGV[7], 'filling', '1', 'epoch', '-1')
 redis.call('PEXPIRE', KEYS[1], ARGV[6])

@@ -58,9 +58,10 @@ impl RedisSettings {
         };
         rule(!self.urls.is_empty(), "urls", "at least one address")?;
         for url in &self.urls {
+            let is_tcp = url.starts_with("redis://") || url.starts_with("rediss://");
             let parsed = redis::parse_redis_url(url);
             rule(
-                parsed.is_some(),
+                is_tcp && parsed.is_some(),
                 "urls",
                 "redis://[user:password@]host:port[/database], or rediss://",
             )?;
@@ -151,6 +152,7 @@ mod tests {
             (RedisSettings::default(), "urls"),
             (at("http://127.0.0.1"), "urls"),
             (at("redis://"), "urls"),
+            (at("redis+unix:///socket?pass=hush"), "urls"),
             (RedisSettings { prefix: "a{b}".to_owned(), ..at("redis://h") }, "prefix"),
             (RedisSettings { name: String::new(), ..at("redis://h") }, "name"),
             (RedisSettings { ttl_hours: 0, ..at("redis://h") }, "ttl_hours"),

@@ -21,6 +21,7 @@ use super::epoch::{PART_BYTES, Parts};
 use super::error::RedisFault;
 use super::keys::Keys;
 use super::link::{Link, WINDOW_BYTES, elements, text};
+use super::scripts::{Lua, Scripts};
 use super::settings::RedisSettings;
 use super::work::Kept;
 use super::writing::rows_of;
@@ -37,6 +38,8 @@ pub struct Writer {
     pub id: Uuid,
     /// Whether the clock of the views goes on by itself between epochs.
     pub is_live: bool,
+    /// The wall clock.
+    pub now: fn() -> Instant,
 }
 
 /// What was written since the sink was opened.
@@ -70,6 +73,9 @@ pub struct RedisSink {
     pub(super) written: Written,
     pub(super) looked_at: usize,
     pub(super) is_whole: bool,
+    filled: Option<tokio::time::Instant>,
+    /// When the last sign of life was given.
+    pub(super) beaten: tokio::time::Instant,
     /// Whether somebody listens to patches.
     pub(super) is_heard: bool,
     /// Series written since the last beat while nobody was known to listen, and between that and the one before.
@@ -77,14 +83,14 @@ pub struct RedisSink {
 }
 
 impl RedisSink {
-    /// Connects and takes the prefix over.
+    /// Connects and takes the prefix over; `newest` is the epoch that the engine is at.
     ///
     /// # Errors
     /// [`RedisFault::Unreachable`]; [`RedisFault::Superseded`] where another engine is at work.
     pub async fn open(
         settings: &RedisSettings,
         writer: Writer,
-        now: Instant,
+        newest: Epoch,
     ) -> Result<RedisSink, RedisFault> {
         let keys = Keys::new(&settings.prefix);
         let mut link = Link::open(settings, Duration::ZERO).await?;
@@ -93,14 +99,20 @@ impl RedisSink {
         let beside = keys.beside_the_stream();
         let beside: Vec<&str> = beside.iter().map(String::as_str).collect();
         let mut begin = link.scripts().begin.call(&beside);
-        begin.arg(writer.incarnation.to_string()).arg(writer.id.to_string()).arg(now.0);
-        begin.arg(GONE_AFTER).arg(settings.ttl_ms()).arg(u8::from(writer.is_live));
+        let now = (writer.now)().0;
+        begin.arg(writer.incarnation.to_string()).arg(writer.id.to_string()).arg(now);
+        begin.arg(GONE_AFTER).arg(settings.ttl_ms()).arg(u8::from(writer.is_live)).arg(newest.0);
         let answer = elements(link.ask("taking the prefix over", begin).await?);
         let number = |place: usize| text(answer.get(place)?)?.parse::<i64>().ok();
         let (Some(term), Some(n)) = (number(0), number(1)) else {
             let other = answer.get(1).and_then(text).unwrap_or_default();
             return Err(RedisFault::Superseded(format!("that of incarnation {other}")));
         };
+        // What an earlier process has left in the stream counts too.
+        let mut usage = redis::cmd("MEMORY");
+        usage.arg("USAGE").arg(keys.stream());
+        let usage = text(&link.ask("measuring the stream", usage).await?);
+        let left = usage.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
         let committed = number(2).filter(|epoch| *epoch >= 0).map(|epoch| Epoch(epoch as u64));
         Ok(RedisSink {
             settings: settings.clone(),
@@ -112,10 +124,12 @@ impl RedisSink {
             committed,
             runs,
             kept: Kept::default(),
-            held: VecDeque::new(),
+            held: VecDeque::from([(n as u64, left)]),
             written: Written::default(),
             looked_at: 0,
             is_whole: false,
+            filled: None,
+            beaten: tokio::time::Instant::now(),
             is_heard: false,
             unheard: Default::default(),
         })
@@ -137,9 +151,22 @@ impl RedisSink {
     ///
     /// # Errors
     /// [`RedisFault`]; [`RedisFault::Lost`] where another server answers, or the same one started anew.
-    pub async fn reconnect(&mut self, now: Instant, clock: Instant) -> Result<(), RedisFault> {
+    pub async fn reconnect(&mut self, newest: Epoch) -> Result<(), RedisFault> {
         self.link = Link::open(&self.settings, Duration::ZERO).await?;
-        if self.is_whole { self.beat(now, clock).await } else { Ok(()) }
+        if self.is_whole { self.beat(newest).await } else { Ok(()) }
+    }
+
+    /// When everything was written last.
+    #[must_use]
+    pub fn filled(&self) -> Option<tokio::time::Instant> {
+        self.filled
+    }
+
+    /// A call of a script on the state and all that lies beside the stream.
+    pub(super) fn beside(&self, script: impl Fn(&Scripts) -> &Lua) -> Cmd {
+        let keys = self.keys.beside_the_stream();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        script(self.link.scripts()).call(&keys)
     }
 
     /// Whether everything was written, and nothing of it is known to be lost.
@@ -152,12 +179,14 @@ impl RedisSink {
     ///
     /// # Errors
     /// [`RedisFault`].
-    pub async fn give_up_what_is_there(&mut self, now: Instant) -> Result<(), RedisFault> {
+    pub async fn give_up_what_is_there(&mut self) -> Result<(), RedisFault> {
         self.is_whole = false;
         self.runs = self.link.runs().await?;
+        let Writer { incarnation, id, is_live, now } = self.writer;
+        let now = now();
         self.n = self.n.max(now.0.max(0) as u64 / 1_000);
-        let Writer { incarnation, id, is_live } = self.writer;
-        let mut call = self.link.scripts().emptied.call(&[&self.keys.state()]);
+        self.held.clear();
+        let mut call = self.beside(|scripts| &scripts.emptied);
         call.arg(incarnation.to_string()).arg(self.term).arg(id.to_string()).arg(self.n);
         call.arg(now.0).arg(self.settings.ttl_ms()).arg(u8::from(is_live));
         match self.link.ask("beginning anew", call).await? {
@@ -175,18 +204,19 @@ impl RedisSink {
         &mut self,
         whole: &ClosedEpoch,
         since: Option<&ClosedEpoch>,
-        now: Instant,
     ) -> Result<(), RedisFault> {
         self.is_whole = false;
         self.kept = Kept::default();
         self.hashes(whole, None, None).await?;
+        self.forget_names().await?;
         let from = self.committed.filter(|_| since.is_some());
         let mut parts = Parts::default();
         if let (Some(_), Some(since)) = (from, since) {
             rows_of(since, &whole.reference, &mut parts);
         }
-        self.close(whole, from, parts, true, now).await?;
+        self.close(whole, from, parts, true).await?;
         self.is_whole = true;
+        self.filled = Some(tokio::time::Instant::now());
         self.written.fills += 1;
         Ok(())
     }
@@ -200,14 +230,13 @@ impl RedisSink {
         &mut self,
         closed: &ClosedEpoch,
         before: &(dyn Fn(SeriesDay) -> Option<Arc<DayBlock>> + Send + Sync),
-        now: Instant,
     ) -> Result<(), RedisFault> {
         let Some(from) = self.committed else {
             return Err(RedisFault::Lost("nothing was written yet".to_owned()));
         };
         let mut parts = Parts::default();
         self.hashes(closed, Some(before), Some(&mut parts)).await?;
-        self.close(closed, Some(from), parts, false, now).await
+        self.close(closed, Some(from), parts, false).await
     }
 
     /// Writes the parts of an epoch and closes it.
@@ -217,7 +246,6 @@ impl RedisSink {
         from: Option<Epoch>,
         parts: Parts,
         is_whole: bool,
-        now: Instant,
     ) -> Result<(), RedisFault> {
         // A number of its own for each attempt: parts of one that was broken off belong to no commit.
         self.n += 1;
@@ -250,10 +278,12 @@ impl RedisSink {
         // Numbers and texts serialise.
         let figures = serde_json::to_string(&closed.figures).unwrap_or_default();
         let from = from.map_or_else(|| "resync".to_owned(), |from| from.0.to_string());
-        let mut call = self.link.scripts().commit.call(&[&self.keys.state(), &stream]);
+        let now = (self.writer.now)();
+        let mut call = self.beside(|scripts| &scripts.commit);
         call.arg(self.term).arg(self.writer.id.to_string()).arg(from).arg(closed.epoch.0).arg(n);
         call.arg(count).arg(closed.clock.0).arg(figures).arg(now.0).arg(self.settings.ttl_ms());
         call.arg(format!("{least}-0")).arg(if is_whole { "whole" } else { "" });
+        call.arg(self.kept.series.len()).arg(self.kept.totals.len());
         match self.link.ask("closing an epoch", call).await? {
             Value::Int(0 | 1) => {}
             Value::Int(-1) => {
@@ -262,6 +292,10 @@ impl RedisSink {
             _ => return Err(RedisFault::Lost("the state is not what was left".to_owned())),
         }
         self.committed = Some(closed.epoch);
+        // Only now: an attempt that is made again must say again what is said of units.
+        if let Some(reference) = &closed.reference {
+            self.kept.reference = Arc::clone(reference);
+        }
         self.written.commits += 1;
         self.written.bytes += bytes;
         Ok(())

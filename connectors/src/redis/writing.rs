@@ -1,5 +1,6 @@
 //! How the hashes of an epoch are written: called in windows, confirmed, and their names noted with their versions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use redis::{Cmd, Value};
@@ -12,11 +13,11 @@ use smartpulse_operators::series::SeriesId;
 
 use super::epoch::{Parts, Row};
 use super::error::RedisFault;
-use super::keys;
 use super::link::{WINDOW, WINDOW_BYTES};
 use super::patch::{self, Before, Change};
 use super::sink::RedisSink;
 use super::work::{self, Calling, Field, Kept, Known, Of};
+use super::{keys, load};
 
 impl RedisSink {
     /// Writes the hashes of an epoch, and their names with their versions; whole ones, where nothing is known of
@@ -71,11 +72,7 @@ impl RedisSink {
                 self.add(&mut window, of, fields, at, None).await?;
             }
         }
-        self.send(&mut window, closed.epoch).await?;
-        if let Some(reference) = &closed.reference {
-            self.kept.reference = Arc::clone(reference);
-        }
-        Ok(())
+        self.send(&mut window, closed.epoch).await
     }
 
     /// Names new series of which nothing was stored (every value was refused): they have no hash to be named by.
@@ -94,6 +91,28 @@ impl RedisSink {
         let naming: Vec<Cmd> = naming.collect();
         for some in naming.chunks(WINDOW) {
             self.link.all("writing names", some.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes away names of what there is no more, once everything has been written: totals that nobody is in, and
+    /// whatever another history has left.
+    pub(super) async fn forget_names(&mut self) -> Result<(), RedisFault> {
+        let series = self.kept.series.values().map(|(_, known)| known.name.clone());
+        let totals = self.kept.totals.values().map(|known| known.name.clone());
+        let known: [BTreeSet<String>; 2] = [series.collect(), totals.collect()];
+        for (index, known) in [self.keys.series(), self.keys.totals()].into_iter().zip(known) {
+            let names = load::names(&mut self.link, &index).await?;
+            let gone = names.iter().filter(|(name, ..)| !known.contains(name));
+            let forgetting = gone.map(|(name, ..)| {
+                let mut forget = redis::cmd("HDEL");
+                forget.arg(&index).arg(name);
+                forget
+            });
+            let forgetting: Vec<Cmd> = forgetting.collect();
+            for some in forgetting.chunks(WINDOW) {
+                self.link.all("taking names away", some.to_vec()).await?;
+            }
         }
         Ok(())
     }
@@ -118,6 +137,8 @@ impl RedisSink {
             to: closed.epoch,
             clock: closed.clock,
         };
+        // What a broken attempt has told already begins elsewhere than where `before` does.
+        let before = before.filter(|_| Some(known.before) <= self.committed);
         let steps = before.map(|before| patch::steps(series.period, days, before));
         Some((self.keys.channel(series), change.message(steps)))
     }
@@ -156,6 +177,7 @@ impl RedisSink {
     /// Sends the calls of a window, and when all are confirmed the names with their versions.
     async fn send(&mut self, window: &mut Window, epoch: Epoch) -> Result<(), RedisFault> {
         let Window { calls, of, bytes } = std::mem::take(window);
+        self.say_alive(epoch).await?;
         let hashes = calls.len() as u64;
         let answers = self.link.all("writing hashes", calls).await?;
         for (answer, (_, name)) in answers.iter().zip(&of) {

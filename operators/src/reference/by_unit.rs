@@ -63,8 +63,12 @@ impl Reference {
         put(&mut self.units, unit, versions);
         put(&mut self.memberships, unit, memberships);
         let properties = properties.into_iter().map(|property| (property.key.clone(), property));
-        self.properties.insert(unit, properties.collect());
-        self.properties.retain(|_, properties| !properties.is_empty());
+        let properties: BTreeMap<String, Property> = properties.collect();
+        if properties.is_empty() {
+            self.properties.remove(&unit);
+        } else {
+            self.properties.insert(unit, properties);
+        }
         for id in self.locks_by_unit.remove(&unit).unwrap_or_default() {
             self.locks.remove(&id);
         }

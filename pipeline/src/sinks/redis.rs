@@ -14,6 +14,8 @@ use tracing::{info, warn};
 
 use super::Work;
 
+/// How long the last epoch may take to be written when the service stops.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Between two signs of life.
 const BEAT: Duration = Duration::from_secs(1);
 
@@ -23,10 +25,17 @@ pub(super) async fn run(settings: RedisSettings, mut work: Work) {
     let mut row = Row::default();
     loop {
         let before = work.link.state().epoch;
-        let fault = match follow(&settings, &mut kept, &work).await {
-            Ok(()) => return,
-            Err(fault) => fault,
+        let mut stopping = work.stopping.clone();
+        let last_words = async {
+            // Who is gone stops nothing.
+            let _ = stopping.wait_for(|stop| *stop).await;
+            tokio::time::sleep(LAST_WORDS).await;
         };
+        let followed = tokio::select! {
+            followed = follow(&settings, &mut kept, &work) => followed,
+            () = last_words => return,
+        };
+        let Err(fault) = followed else { return };
         let went_well = work.link.state().epoch > before;
         let (times, is_news) = row.add(fault.trouble(), fault.to_string(), went_well);
         let name = &settings.name;
@@ -38,7 +47,7 @@ pub(super) async fn run(settings: RedisSettings, mut work: Work) {
             Remedy::Again(pause) => pause,
             Remedy::Anew(pause) => {
                 if let Some(sink) = &mut kept
-                    && let Err(problem) = sink.give_up_what_is_there((work.now)()).await
+                    && let Err(problem) = sink.give_up_what_is_there().await
                 {
                     warn!(name, %problem, "redis does not hear that what it holds is not whole");
                     kept = None;
@@ -61,11 +70,12 @@ async fn follow(
 ) -> Result<(), RedisFault> {
     let is_whole = match kept {
         Some(sink) => {
-            sink.reconnect((work.now)(), work.read_model.snapshot().clock).await?;
+            sink.reconnect(work.read_model.newest_epoch()).await?;
             sink.is_whole()
         }
         None => {
-            *kept = Some(RedisSink::open(settings, work.writer, (work.now)()).await?);
+            *kept =
+                Some(RedisSink::open(settings, work.writer, work.read_model.newest_epoch()).await?);
             false
         }
     };
@@ -75,13 +85,11 @@ async fn follow(
     }
     let mut beat = tokio::time::interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut renewal = tokio::time::interval(settings.renewal());
-    renewal.tick().await;
     let mut closings = work.read_model.closings();
     loop {
         let newest = *closings.borrow_and_update();
         catch_up(sink, newest, work).await?;
-        if wait(sink, &mut closings, &mut beat, &mut renewal, work).await?.is_break() {
+        if wait(sink, &mut closings, &mut beat, settings.renewal(), work).await?.is_break() {
             // The service has stopped: this is the last epoch.
             return catch_up(sink, work.read_model.newest_epoch(), work).await;
         }
@@ -92,18 +100,21 @@ async fn wait(
     sink: &mut RedisSink,
     closings: &mut tokio::sync::watch::Receiver<Epoch>,
     beat: &mut Interval,
-    renewal: &mut Interval,
+    renewal: Duration,
     work: &Work,
 ) -> Result<ControlFlow<()>, RedisFault> {
     let mut stopping = work.stopping.clone();
+    // From the last time on, however often the connection was lost since.
+    let due =
+        tokio::time::sleep_until(sink.filled().unwrap_or_else(tokio::time::Instant::now) + renewal);
     tokio::select! {
         changed = closings.changed() => {
             if changed.is_err() {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        _ = beat.tick() => sink.beat((work.now)(), work.read_model.snapshot().clock).await?,
-        _ = renewal.tick() => fill(sink, work).await?,
+        _ = beat.tick() => sink.beat(work.read_model.newest_epoch()).await?,
+        () = due => fill(sink, work).await?,
         _ = stopping.wait_for(|stop| *stop) => return Ok(ControlFlow::Break(())),
     }
     Ok(ControlFlow::Continue(()))
@@ -113,13 +124,16 @@ async fn wait(
 async fn catch_up(sink: &mut RedisSink, newest: Epoch, work: &Work) -> Result<(), RedisFault> {
     let committed = sink.committed();
     if committed == Some(newest) {
+        if work.link.state().standing != Standing::Following {
+            told(sink, newest, work.read_model.snapshot().clock, work);
+        }
         return Ok(());
     }
     match committed.and_then(|committed| work.read_model.since(committed, newest)) {
         Some(closed) => {
             let before = work.read_model.at(committed.unwrap_or_default());
             let day = |(series, day): SeriesDay| before.as_ref()?.block(series, day).cloned();
-            sink.write(&closed, &day, (work.now)()).await?;
+            sink.write(&closed, &day).await?;
             told(sink, closed.epoch, closed.clock, work);
             Ok(())
         }
@@ -133,7 +147,7 @@ async fn fill(sink: &mut RedisSink, work: &Work) -> Result<(), RedisFault> {
     let snapshot = work.read_model.snapshot();
     let since = sink.committed().and_then(|from| work.read_model.since(from, snapshot.epoch));
     let whole = snapshot.whole();
-    sink.fill(&whole, since.as_ref(), (work.now)()).await?;
+    sink.fill(&whole, since.as_ref()).await?;
     let (series, days, resync) = (whole.new_series.len(), whole.blocks.len(), since.is_none());
     info!(epoch = whole.epoch.0, series, days, resync, "redis holds everything");
     told(sink, whole.epoch, whole.clock, work);

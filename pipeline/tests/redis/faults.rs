@@ -24,6 +24,9 @@ enum Fault {
     RedisFlushed,
     HashLost,
     HashOld,
+    TotalLost,
+    UnitsLost,
+    NamesLost,
     StreamLost,
     EngineKilled,
     EngineAndRedisKilled,
@@ -72,6 +75,13 @@ impl Stage {
                 let term = version.split('.').next().unwrap();
                 redis.command(&["HSET", &key, "v", &format!("{term}.0")]).unwrap();
             }
+            Fault::TotalLost => {
+                let keys = redis.command(&["KEYS", "sp:*:total:*"]).unwrap();
+                let key = keys.lines().next().unwrap().to_owned();
+                redis.command(&["DEL", &key]).unwrap();
+            }
+            Fault::UnitsLost => drop(redis.command(&["DEL", "sp:{stream}:units"]).unwrap()),
+            Fault::NamesLost => drop(redis.command(&["DEL", "sp:{stream}:series"]).unwrap()),
             Fault::StreamLost => drop(redis.command(&["DEL", "sp:{stream}"]).unwrap()),
             Fault::EngineKilled => {
                 self.engine.kill();
@@ -142,6 +152,9 @@ fn a_redis_that_forgets_is_filled_again() {
         Fault::StreamLost,
         Fault::HashLost,
         Fault::HashOld,
+        Fault::TotalLost,
+        Fault::UnitsLost,
+        Fault::NamesLost,
     ];
     suffer("a_redis_that_forgets", Persistence::None, &faults);
 }
@@ -162,6 +175,71 @@ fn an_engine_goes_on_where_it_was_killed() {
         Fault::EngineKilled,
     ];
     suffer("an_engine_goes_on", Persistence::None, &faults);
+}
+
+/// A key that is lost while nothing changes is found all the same, so that who begins then finds everything.
+#[test]
+fn a_key_that_is_lost_in_a_quiet_hour_is_written_again() {
+    let room = tempfile::tempdir().unwrap();
+    let redis = Redis::start(Persistence::None).unwrap();
+    let engine = Engine::start(&room.path().join("data"), &to(&[redis.url()]));
+    let load = Load::start(format!("http://{}", engine.address), 23);
+    load.await_more(CHANGES);
+    load.stop();
+    let fills = || engine.sink("redis")["counts"]["fills"].as_u64().unwrap();
+    let keys = redis.command(&["KEYS", "sp:*"]).unwrap();
+    let of = |part: &str| keys.lines().find(|key| key.contains(part)).unwrap().to_owned();
+    for key in [
+        of("{PP:"),
+        of(":total:"),
+        of("{stream}:units"),
+        of("{stream}:members"),
+        of("{stream}:withdrawn"),
+        of("{stream}:series"),
+        of("{stream}:totals"),
+        of("{stream}:state"),
+    ] {
+        let before = fills();
+        redis.command(&["DEL", &key]).unwrap();
+        awaited(&format!("{key}, written again"), || (fills() > before).then_some(()));
+        awaited("a sink that follows", || {
+            (engine.sink("redis")["state"] == "following").then_some(())
+        });
+        let epoch = engine.client().get("/api/v2.0/status").json()["data"]["epoch"].clone();
+        assert_same(&engine, &Replica::start(&[redis.url()], None), epoch.as_u64().unwrap());
+    }
+}
+
+/// What the engine says is cut off again and again, while a replica follows what arrives: an attempt that is made
+/// again says all that the broken one did.
+#[test]
+fn an_engine_that_is_cut_off_says_everything_again() {
+    let room = tempfile::tempdir().unwrap();
+    let seed = rand::random();
+    println!("seed {seed}");
+    let redis = Redis::start(Persistence::None).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let over = std::sync::Arc::<std::sync::atomic::AtomicBool>::default();
+    let target = format!("127.0.0.1:{}", redis.port()).parse().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let is_over = std::sync::Arc::clone(&over);
+    let limit = move || {
+        let is_over = is_over.load(std::sync::atomic::Ordering::Relaxed);
+        (!is_over).then(|| random.random_range(1_200..5_000))
+    };
+    let cutting = runtime.block_on(Forwarder::start(target, limit));
+    let through = format!("redis://{}", cutting.address());
+    let engine = Engine::start(&room.path().join("data"), &to(&[through]));
+    let replica = Replica::start(&[redis.url()], None);
+    let load = Load::start(format!("http://{}", engine.address), seed);
+    let comparing = Comparing::start(&engine, &replica, seed);
+    load.await_more(15 * CHANGES);
+    let newest = load.stop();
+    over.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_same(&engine, &replica, newest);
+    let (compared, cuts) = (comparing.stop(), cutting.cuts());
+    println!("{compared} answers compared, {cuts} cuts");
+    assert!(compared > 0 && cuts > 10, "{compared} compared, {cuts} cuts");
 }
 
 /// The connections of both are cut after as many bytes as it happens, again and again.

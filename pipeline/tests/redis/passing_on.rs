@@ -1,21 +1,22 @@
 //! What a replica does not know itself it asks of its engine, and says so where it cannot.
 
 use serde_json::json;
-use smartpulse_services::Redis;
-use smartpulse_services::redis::Persistence;
+use smartpulse_services::AnyRedis;
 
 use super::client::{forecasts, hour, hourly};
 use super::same::assert_same;
-use super::stage::{Engine, Replica, to};
+use super::stage::{Engine, PREFIX, Replica, own_prefix, to_prefix};
 
 const RANGE: &str = "from=2099-06-01T00:00:00Z&to=2099-06-02T00:00:00Z";
 
 #[test]
 fn changes_and_as_of_reads_are_the_engines() {
     let room = tempfile::tempdir().unwrap();
-    let redis = Redis::start(Persistence::None).unwrap();
-    let mut engine = Engine::start(&room.path().join("data"), &to(&[redis.url()]));
-    let replica = Replica::start(&[redis.url()], Some(engine.address));
+    let redis = AnyRedis::find().unwrap();
+    let prefix = own_prefix();
+    let mut engine = Engine::start(&room.path().join("data"), &to_prefix(&redis.url, &prefix));
+    let replica =
+        Replica::start_with(&[redis.url.clone()], Some(engine.address), &[(PREFIX, &prefix)]);
     engine.client().make_plant(1);
     let first = engine.client().save(1, 1, 5).expect_status(200);
     replica.await_epoch(first.epoch());
@@ -52,6 +53,8 @@ fn changes_and_as_of_reads_are_the_engines() {
         format!("{path}/latest-by-production-time-offset?{RANGE}&offset=60"),
         format!("/api/v2.0/totals/all/all/UserForecast?{RANGE}&{known}"),
         format!("/api/v2.0/memberships?{known}"),
+        format!("/api/v2.0/memberships?knownAt={recorded}"),
+        format!("/api/v2.0/memberships?known%5Fat={recorded}"),
         format!("/api/v2.0/batches/{}", saved.json()["data"][0]["batchId"].as_str().unwrap()),
     ] {
         let (own, passed) = (engine.client().get(&read), replica.client().get(&read));
@@ -86,15 +89,21 @@ fn changes_and_as_of_reads_are_the_engines() {
 #[test]
 fn a_replica_without_an_engine_says_what_it_cannot_do() {
     let room = tempfile::tempdir().unwrap();
-    let redis = Redis::start(Persistence::None).unwrap();
-    let engine = Engine::start(&room.path().join("data"), &to(&[redis.url()]));
-    let replica = Replica::start(&[redis.url()], None);
+    let redis = AnyRedis::find().unwrap();
+    let prefix = own_prefix();
+    let engine = Engine::start(&room.path().join("data"), &to_prefix(&redis.url, &prefix));
+    let replica = Replica::start_with(&[redis.url.clone()], None, &[(PREFIX, &prefix)]);
     engine.client().make_plant(1);
     let epoch = engine.client().save(1, 1, 5).expect_status(200).epoch();
     assert_same(&engine, &replica, epoch);
     let path = forecasts("UserForecast", 1);
     let client = replica.client();
+    let multi = "/api/v2.0/production-forecast/GetLatestMulti";
+    let query = json!({ "from": hour(0), "to": hour(24), "knownAt": "2026-01-01T00:00:00Z" });
+    let groups = json!({ "providerKey": "P", "unitType": "GRP", "unitIds": null, "query": query });
     for answer in [
+        client.post(multi, &groups),
+        client.get("/api/v2.0/memberships?known-at=2026-01-01T00:00:00Z"),
         client.save(1, 1, 6),
         client.get(&format!("{path}/history?{RANGE}")),
         client.get(&format!("{path}/latest?{RANGE}&known_at=2026-01-01T00:00:00Z")),
@@ -106,4 +115,26 @@ fn a_replica_without_an_engine_says_what_it_cannot_do() {
     // What would be refused anywhere is refused here.
     client.get(&format!("{path}/latest?{RANGE}&colour=1")).expect_status(400);
     client.get("/api/v2.0/nowhere").expect_status(404);
+}
+
+/// The engine on this machine gives whoever has no token other rights: a caller cannot have its own taken away.
+#[test]
+fn a_token_reaches_the_engine_whatever_the_caller_says_of_its_connection() {
+    let room = tempfile::tempdir().unwrap();
+    let redis = AnyRedis::find().unwrap();
+    let prefix = own_prefix();
+    let engine = Engine::start(&room.path().join("data"), &to_prefix(&redis.url, &prefix));
+    let token =
+        [(PREFIX, prefix.as_str()), ("SMARTPULSE_AUTH__TOKEN", "0123456789abcdef0123456789abcdef")];
+    let replica = Replica::start_with(&[redis.url.clone()], Some(engine.address), &token);
+    engine.client().make_plant(1);
+    let bearer = "Bearer 0123456789abcdef0123456789abcdef";
+    let path = forecasts("UserForecast", 1);
+    let body = hourly([(hour(1), json!(6))]).to_string();
+    for connection in ["keep-alive", "authorization", "close, Authorization"] {
+        let headers = [("authorization", bearer), ("connection", connection)];
+        let answer = replica.client().send("POST", &path, &headers, body.as_bytes());
+        // The engine knows no token: it must have seen this one.
+        assert_eq!(answer.status, 401, "{connection}: {}", answer.json());
+    }
 }

@@ -85,16 +85,20 @@ impl Comparing {
                     let epoch = response.headers().get("x-smartpulse-epoch").cloned();
                     let epoch: u64 = epoch?.to_str().ok()?.parse().ok()?;
                     let body = response.body_mut().read_to_string().ok()?;
-                    matches!(response.status().as_u16(), 200 | 404).then_some((epoch, body))
+                    let status = response.status().as_u16();
+                    matches!(status, 200 | 404).then_some((epoch, status, body))
                 };
-                let Some((epoch, shown)) = get(format!("http://{replica}{read}")) else { continue };
+                let Some((epoch, status, shown)) = get(format!("http://{replica}{read}")) else {
+                    continue;
+                };
                 assert!(epoch >= newest, "epoch {epoch} after {newest}");
                 newest = epoch;
                 let decided = get(format!("http://{engine}{read}at_epoch={epoch}"));
                 // An engine that is down, or no longer has that epoch, says nothing.
-                let Some((_, decided)) = decided else { continue };
+                let Some((_, expected, decided)) = decided else { continue };
+                assert_eq!(status, expected, "{read} at {epoch}");
                 // The envelope of what is not there holds a trace and the newest epoch.
-                if !decided.contains("\"isError\":true") {
+                if status == 200 {
                     assert_eq!(shown, decided, "{read} at {epoch}");
                     counted.fetch_add(1, Ordering::Relaxed);
                 }

@@ -140,6 +140,19 @@ pub(crate) fn to(urls: &[String]) -> String {
     format!("[{{urls={urls:?}, timeout_ms=1000}}]")
 }
 
+/// The setting of a replica that names a prefix.
+pub(crate) const PREFIX: &str = "SMARTPULSE_REPLICA__PREFIX";
+
+/// A prefix that nobody else has, for a Redis that is not one's own.
+pub(crate) fn own_prefix() -> String {
+    format!("test-{}", uuid::Uuid::now_v7())
+}
+
+/// The setting of an engine that writes under a prefix.
+pub(crate) fn to_prefix(url: &str, prefix: &str) -> String {
+    format!("[{{urls=[{url:?}], prefix={prefix:?}, timeout_ms=1000, ttl_hours=1}}]")
+}
+
 /// Waits until `look` sees something.
 pub(crate) fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..LOOKS {

@@ -5,11 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
-use smartpulse_services::Redis;
 use smartpulse_services::redis::Persistence;
+use smartpulse_services::{AnyRedis, Redis};
 
 use super::load::{FROM, Load, TO};
-use super::stage::{Engine, Replica, to};
+use super::stage::{Engine, PREFIX, Replica, own_prefix, to, to_prefix};
 
 /// Rows by their key, as a stream has told them.
 type Rows = std::collections::BTreeMap<String, Value>;
@@ -81,12 +81,45 @@ fn apply(rows: &mut Rows, event: &str, said: &Value) {
     }
 }
 
+/// A replica that has to read everything anew tells its followers exactly what is another way than they were told.
+#[test]
+fn a_follower_hears_what_changed_while_the_replica_did_not_follow() {
+    let room = tempfile::tempdir().unwrap();
+    let mut redis = Redis::start(Persistence::None).unwrap();
+    let engine = Engine::start(&room.path().join("data"), &to(&[redis.url()]));
+    let replica = Replica::start(&[redis.url()], None);
+    let load = Load::start(format!("http://{}", engine.address), 13);
+    load.await_more(150);
+    let newest =
+        || engine.client().get("/api/v2.0/status").json()["data"]["epoch"].as_u64().unwrap();
+    let mut rows = Rows::new();
+    replica.await_epoch(newest());
+    let mut stream = Stream::open(replica.address, None);
+    stream.follow(&mut rows, newest(), false);
+    for _ in 0..2 {
+        redis.server().kill();
+        load.await_more(150);
+        redis.server().start_again().unwrap();
+        stream.follow(&mut rows, newest(), true);
+    }
+    load.stop();
+    loop {
+        let token = stream.follow(&mut rows, newest(), true);
+        let mut fresh = Rows::new();
+        if Stream::open(engine.address, None).follow(&mut fresh, newest(), false) == token {
+            assert_eq!(rows, fresh);
+            return;
+        }
+    }
+}
+
 #[test]
 fn a_follower_goes_from_the_engine_to_a_replica_and_back() {
     let room = tempfile::tempdir().unwrap();
-    let redis = Redis::start(Persistence::None).unwrap();
-    let engine = Engine::start(&room.path().join("data"), &to(&[redis.url()]));
-    let replica = Replica::start(&[redis.url()], None);
+    let redis = AnyRedis::find().unwrap();
+    let prefix = own_prefix();
+    let engine = Engine::start(&room.path().join("data"), &to_prefix(&redis.url, &prefix));
+    let replica = Replica::start_with(&[redis.url.clone()], None, &[(PREFIX, &prefix)]);
     let load = Load::start(format!("http://{}", engine.address), 7);
     load.await_more(40);
     let newest =

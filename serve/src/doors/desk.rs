@@ -90,6 +90,10 @@ impl Desk {
     /// The snapshot that the words of a read ask for: exactly `at_epoch`, at least `min_epoch`, or the
     /// newest.
     pub(crate) async fn snapshot_for(&self, words: &Words) -> Result<Arc<Snapshot>, Refusal> {
+        if words.get("known_at").is_some() {
+            // A replica does not know statements that were replaced since.
+            self.engine()?;
+        }
         let Some(epoch) = words.at_epoch()? else { return self.snapshot(words.min_epoch()?).await };
         if words.min_epoch()?.is_some_and(|least| least > epoch) {
             return Err(Refusal::field("at_epoch", "must not be before `min_epoch`"));

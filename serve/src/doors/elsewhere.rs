@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{
-    CONNECTION, HOST, HeaderName, ORIGIN, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderName, ORIGIN, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, request};
@@ -26,11 +26,21 @@ use super::refusal::Refusal;
 
 /// How long the engine may take to be reached: longer means that it is not there.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long an export may take to begin, a little longer than the engine allows itself.
+const EXPORT_WAIT: Duration = Duration::from_secs(3_660);
 /// How long an idle connection to the engine is kept.
 const IDLE: Duration = Duration::from_secs(30);
 /// Headers that speak of one connection, not of the request.
-const OF_THE_CONNECTION: [HeaderName; 7] =
-    [CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+const OF_THE_CONNECTION: [HeaderName; 8] = [
+    HeaderName::from_static("keep-alive"),
+    CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 /// Doors that are read by POST.
 const READ_BY_POST: [&str; 2] =
     ["/api/v2.0/production-forecast/GetLatestMulti", "/api/v2.0/production-forecast/multi"];
@@ -87,8 +97,13 @@ impl Elsewhere {
         }
         // What its door finds it does not know goes on as it came.
         let (parts, body) = request.into_parts();
-        let copy = parts.clone();
+        let mut copy = parts.clone();
         let is_read = parts.method == Method::GET || parts.method == Method::HEAD;
+        if is_read {
+            // A body that nobody reads does not go on, nor what is said of it.
+            copy.headers.remove(CONTENT_LENGTH);
+            copy.headers.remove(CONTENT_ENCODING);
+        }
         let body = if is_read {
             Bytes::new()
         } else {
@@ -145,10 +160,12 @@ impl Elsewhere {
         if let Ok(trace) = HeaderValue::from_str(trace) {
             headers.insert(X_TRACE_ID, trace);
         }
+        let is_export = target.path().starts_with("/api/v2.0/export/");
         let mut request = Request::new(body);
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) =
             (method, target, headers);
-        match tokio::time::timeout(self.wait, self.client.request(request)).await {
+        let wait = if is_export { EXPORT_WAIT } else { self.wait };
+        match tokio::time::timeout(wait, self.client.request(request)).await {
             Ok(Ok(response)) => {
                 let (mut parts, body) = response.into_parts();
                 let_go(&mut parts.headers);
@@ -173,23 +190,13 @@ fn is_the_engines(method: &Method, uri: &Uri) -> bool {
         || method == Method::HEAD
         || (method == Method::POST && READ_BY_POST.contains(&uri.path()))
         || method == Method::OPTIONS;
-    let names = uri.query().unwrap_or_default().split('&');
-    let mut names = names.map(|word| word.split('=').next().unwrap_or_default());
-    // Statements that were replaced since are not known here.
-    uri.path().starts_with("/api/")
-        && (!is_read || names.any(|name| name.eq_ignore_ascii_case("known_at")))
+    !is_read && uri.path().starts_with("/api/")
 }
 
-/// Lets headers go that speak of one connection.
+/// Lets headers go that speak of one connection: these alone. What a caller names in `Connection` stays, or it could
+/// have its own token taken away on the way and be somebody else to the engine.
 fn let_go(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&OF_THE_CONNECTION) {
+    for name in &OF_THE_CONNECTION {
         headers.remove(name);
     }
 }
@@ -199,11 +206,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_and_what_was_known_are_the_engines() {
+    fn changes_are_the_engines() {
         let of = |method: Method, uri: &str| is_the_engines(&method, &uri.parse().unwrap());
         assert!(!of(Method::GET, "/api/v2.0/units"));
-        assert!(of(Method::GET, "/api/v2.0/units?KNOWN_AT=2026-01-01T00:00Z"));
-        assert!(of(Method::GET, "/api/v2.0/units?x=1&known_at"));
         assert!(!of(Method::POST, READ_BY_POST[0]));
         assert!(of(Method::POST, "/api/v2.0/locks"));
         assert!(of(Method::DELETE, "/api/v2.0/batches/1"));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::cause::Cause;
 use smartpulse_operators::closed::ClosedEpoch;
 use smartpulse_operators::totals::{TotalChanges, TotalKey};
 
@@ -73,6 +74,11 @@ impl Snapshot {
         });
         closed.totals = vec![totals];
         closed.reference = closed.reference.filter(|said| **said != *self.reference);
+        if let Some(said) = &closed.reference {
+            // Whoever follows units hears of those that are another way now.
+            let unlike = said.units_unlike(&self.reference).into_iter();
+            closed.stated.extend(unlike.map(Cause::Unit));
+        }
         let known = self.all_withdrawn();
         closed.withdrawn.retain(|(sequence, _)| !known.contains_key(sequence));
         closed
