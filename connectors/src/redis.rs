@@ -8,7 +8,7 @@
 //! | `sp:{PP:100}:forecast:PROVIDER:15` | hash | a series: `v` its version `TERM.EPOCH`; of each UTC day, such as `2026-11-27`, the packed day ([`day`]) |
 //! | `sp:{company:17}:total:forecast:PROVIDER` | hash | a total: `v`; of each UTC day with something present the packed sums ([`total`]) |
 //! | `sp:{stream}` | stream | epochs: parts `{"part": packed rows}` with ids `N-1` … `N-P`, then a commit `N-(P+1)` ([`epoch`]) |
-//! | `sp:{stream}:state` | hash | `incarnation`, `term`, `writer`, `epoch` and `clock` (µs) of the last commit, `at` its entry in the stream, `n` its number, `figures` (JSON), `live` (1: the clock goes on by itself), `beat` (µs; renewed each second), `filling` (there while what lies here is not whole) |
+//! | `sp:{stream}:state` | hash | `incarnation`, `term`, `writer`, `epoch` and `clock` (µs) of the last commit, `at` its entry in the stream, `n` its number, `figures` (JSON), `series` and `totals` (names that there are at least), `live` (1: the clock goes on by itself), `beat` (µs; renewed each second), `newest` (the epoch that the engine is at), `filling` (there while what lies here is not whole) |
 //! | `sp:{stream}:series` | hash | name of each series (its key without the prefix): `ID:EPOCH`, its number and newest version |
 //! | `sp:{stream}:totals` | hash | name of each total: `0:EPOCH` |
 //! | `sp:{stream}:members` | hash | `v`; of each total such as `company:17` packed members |
@@ -21,15 +21,15 @@
 //! state, with the epoch of the last commit and its entry in the stream; reads the hashes; and lays the epochs of
 //! the stream behind that entry over them that are newer than each hash, up to the commit of the greatest version
 //! that was read (none, where no version is newer than the state's epoch). Begin again where `filling` is there,
-//! where a hash is of another term, missing, or older than its name says, where `from` of a commit is an epoch that
+//! where there are fewer names than the state says, where a hash is of another term, missing, or older than its name
+//! says, where `from` of a commit is an epoch that
 //! was not told, or where it counts other parts than came. An epoch is written to the stream when all its hashes
 //! are confirmed. Keys live for a week after they were written, and are written again in half that time as long as
 //! an engine vouches for them; what an earlier data folder has written under the prefix goes that way.
 //!
 //! `members`, `units` and `withdrawn` are always there; `series` and `totals` are not while nothing is named. The
 //! name of a series of which nothing was stored has epoch 0 and no hash. `-`, `_`, `.` and `~` are plain in keys;
-//! a prefix holds letters, digits, `-`, `_` and `.`. The `clock` of a commit is that of its epoch; that of the
-//! state goes on with the beat.
+//! a prefix holds letters, digits, `-`, `_` and `.`.
 //!
 //! JSON of a unit is not packed: `{"versions", "memberships", "properties", "locks"}`, instants in µs (the least
 //! integer: always), `installed_power` in hundredths of a kW or null, unit types as `PowerPlant`, `Company` and

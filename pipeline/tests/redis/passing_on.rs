@@ -15,8 +15,11 @@ fn changes_and_as_of_reads_are_the_engines() {
     let redis = AnyRedis::find().unwrap();
     let prefix = own_prefix();
     let mut engine = Engine::start(&room.path().join("data"), &to_prefix(&redis.url, &prefix));
-    let replica =
-        Replica::start_with(&[redis.url.clone()], Some(engine.address), &[(PREFIX, &prefix)]);
+    let replica = Replica::start_with(
+        std::slice::from_ref(&redis.url),
+        Some(engine.address),
+        &[(PREFIX, &prefix)],
+    );
     engine.client().make_plant(1);
     let first = engine.client().save(1, 1, 5).expect_status(200);
     replica.await_epoch(first.epoch());
@@ -92,7 +95,7 @@ fn a_replica_without_an_engine_says_what_it_cannot_do() {
     let redis = AnyRedis::find().unwrap();
     let prefix = own_prefix();
     let engine = Engine::start(&room.path().join("data"), &to_prefix(&redis.url, &prefix));
-    let replica = Replica::start_with(&[redis.url.clone()], None, &[(PREFIX, &prefix)]);
+    let replica = Replica::start_with(std::slice::from_ref(&redis.url), None, &[(PREFIX, &prefix)]);
     engine.client().make_plant(1);
     let epoch = engine.client().save(1, 1, 5).expect_status(200).epoch();
     assert_same(&engine, &replica, epoch);
@@ -126,7 +129,8 @@ fn a_token_reaches_the_engine_whatever_the_caller_says_of_its_connection() {
     let engine = Engine::start(&room.path().join("data"), &to_prefix(&redis.url, &prefix));
     let token =
         [(PREFIX, prefix.as_str()), ("SMARTPULSE_AUTH__TOKEN", "0123456789abcdef0123456789abcdef")];
-    let replica = Replica::start_with(&[redis.url.clone()], Some(engine.address), &token);
+    let replica =
+        Replica::start_with(std::slice::from_ref(&redis.url), Some(engine.address), &token);
     engine.client().make_plant(1);
     let bearer = "Bearer 0123456789abcdef0123456789abcdef";
     let path = forecasts("UserForecast", 1);

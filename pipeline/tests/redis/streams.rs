@@ -119,7 +119,7 @@ fn a_follower_goes_from_the_engine_to_a_replica_and_back() {
     let redis = AnyRedis::find().unwrap();
     let prefix = own_prefix();
     let engine = Engine::start(&room.path().join("data"), &to_prefix(&redis.url, &prefix));
-    let replica = Replica::start_with(&[redis.url.clone()], None, &[(PREFIX, &prefix)]);
+    let replica = Replica::start_with(std::slice::from_ref(&redis.url), None, &[(PREFIX, &prefix)]);
     let load = Load::start(format!("http://{}", engine.address), 7);
     load.await_more(40);
     let newest =
