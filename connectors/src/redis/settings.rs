@@ -59,9 +59,9 @@ impl RedisSettings {
         rule(!self.urls.is_empty(), "urls", "at least one address")?;
         for url in &self.urls {
             let is_tcp = url.starts_with("redis://") || url.starts_with("rediss://");
-            let parsed = redis::parse_redis_url(url);
+            let is_address = Client::open(url.as_str()).is_ok();
             rule(
-                is_tcp && parsed.is_some(),
+                is_tcp && is_address,
                 "urls",
                 "redis://[user:password@]host:port[/database], or rediss://",
             )?;

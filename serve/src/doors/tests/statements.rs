@@ -206,7 +206,7 @@ async fn status_health_and_metrics_say_how_it_is() {
     let stage = Stage::new().await;
     stage.save(hourly(r#"{"ds":"2026-03-02T00:00:00Z","v":1}"#)).await;
     let status = stage.get("/api/v2.0/status").await;
-    expect![[r#"{"statusCode":200,"isError":false,"message":"OK","data":{"bytes":{"encoded":0,"journal":0,"retained":1216},"clock":"2026-03-01T09:00:00.000004Z","counts":{"batches":1,"refused":0,"saved":0,"seriesDays":1,"skipped":0},"epoch":5,"incarnation":"00000000-0000-0000-0000-000000000000","lag":{"historyEpochs":0},"localRoles":[],"ready":true,"retained":{"epochs":5,"oldestEpoch":1},"sources":[],"streams":{"cohorts":0,"open":0}}}"#]]
+    expect![[r#"{"statusCode":200,"isError":false,"message":"OK","data":{"bytes":{"encoded":0,"journal":0,"retained":1216},"clock":"2026-03-01T09:00:00.000004Z","counts":{"batches":1,"refused":0,"saved":0,"seriesDays":1,"skipped":0},"epoch":5,"feeds":[],"incarnation":"00000000-0000-0000-0000-000000000000","lag":{"historyEpochs":0},"localRoles":[],"ready":true,"retained":{"epochs":5,"oldestEpoch":1},"sinks":[],"sources":[],"streams":{"cohorts":0,"open":0}}}"#]]
     .assert_eq(&status.text());
     assert_eq!(stage.get("/health/live").await.status, 200);
     assert_eq!(stage.get("/health/ready").await.text(), r#"{"status":"ready"}"#);
