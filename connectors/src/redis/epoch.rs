@@ -31,8 +31,9 @@ use super::day::{self, KnownBatches};
 use super::keys::{self, TotalSeries};
 use super::{packed, total};
 
-/// Bytes of a part before it is packed, about: an entry of the stream stays far below what Redis sends at once.
-pub(crate) const PART_BYTES: usize = 256 << 10;
+/// Bytes of a part before it is packed, about: an entry of the stream stays far below what Redis sends at once, and it
+/// is packed while a window of hashes is on its way.
+pub(crate) const PART_BYTES: usize = 64 << 10;
 
 /// A row of a part.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
 //! The way to one server or to a cluster: many commands at once, each answer within its time.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future;
+use futures_util::future::{self, BoxFuture, FutureExt as _, MaybeDone};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
@@ -13,17 +15,22 @@ use super::error::RedisFault;
 use super::scripts::Scripts;
 use super::settings::RedisSettings;
 
-/// Commands that are sent before their answers are awaited, and the bytes of them: what a server reads at once,
-/// and what is sent again where it has forgotten a script.
-pub(crate) const WINDOW: usize = 512;
+/// Commands that are sent together, and the bytes of them: while a server works on one window the next is put together,
+/// and one window is sent again where it has forgotten a script.
+pub(crate) const WINDOW: usize = 128;
 pub(crate) const WINDOW_BYTES: usize = 4 << 20;
 
+/// Answers of commands that are on their way.
+pub(crate) type Started = Pin<Box<MaybeDone<BoxFuture<'static, Result<Vec<Value>, RedisFault>>>>>;
+
 /// Connections of one user of a server or a cluster.
+#[derive(Clone)]
 pub(crate) struct Link {
     to: To,
-    scripts: Scripts,
+    scripts: Arc<Scripts>,
 }
 
+#[derive(Clone)]
 enum To {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
@@ -60,7 +67,7 @@ impl Link {
                 To::Cluster(client.get_async_connection().await.map_err(&fault)?)
             }
         };
-        Ok(Link { to, scripts: Scripts::new() })
+        Ok(Link { to, scripts: Arc::new(Scripts::new()) })
     }
 
     pub(crate) fn scripts(&self) -> &Scripts {
@@ -75,6 +82,12 @@ impl Link {
     ) -> Result<Value, RedisFault> {
         let answers = self.all(doing, vec![command]).await?;
         Ok(answers.into_iter().next().unwrap_or(Value::Nil))
+    }
+
+    /// The answers to commands, to be waited for later.
+    pub(crate) fn start(&self, doing: &'static str, commands: Vec<Cmd>) -> Started {
+        let mut link = self.clone();
+        Box::pin(future::maybe_done(async move { link.all(doing, commands).await }.boxed()))
     }
 
     /// The answers to commands, in their order; a refusal of one is the fault of all.

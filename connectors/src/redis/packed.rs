@@ -11,8 +11,8 @@ const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 /// Shorter ones stay as they are: a day of quarter hours is half a kilobyte, of which a frame saves little.
 const LEAST_BYTES: usize = 1_024;
-/// The fastest level that still finds repeated ranks and the empty upper bytes of numbers.
-const LEVEL: i32 = 1;
+/// A fast level that still finds repeated ranks and the empty upper bytes of numbers.
+const LEVEL: i32 = -3;
 /// Most bytes that are unpacked: a day of minutes with a thousand batches is far below it.
 const MOST_BYTES: u64 = 64 << 20;
 

@@ -24,8 +24,8 @@ use super::settings::RedisSettings;
 
 /// How long an entry of the stream is waited for before the state is looked at.
 const WAIT: Duration = Duration::from_millis(500);
-/// Entries that are taken at once: with parts of a quarter of a megabyte, at most some 16 MB.
-const ENTRIES: usize = 64;
+/// Entries that are taken at once: with parts of 64 kB, at most some 16 MB.
+const ENTRIES: usize = 256;
 /// Waits for a commit that must come, before all is read again: half a minute, for an engine that fills a Redis.
 const PATIENCE: u32 = 60;
 

@@ -55,6 +55,17 @@ pub struct Written {
     pub fills: u64,
 }
 
+/// What stands behind the hashes of an epoch.
+struct Behind {
+    /// The epoch that it follows on; none: what was between is not told.
+    from: Option<Epoch>,
+    /// Commands that note names.
+    names: Vec<Cmd>,
+    parts: Parts,
+    /// Everything has been written.
+    is_whole: bool,
+}
+
 /// Writes the views of one engine.
 pub struct RedisSink {
     pub(super) settings: RedisSettings,
@@ -207,14 +218,14 @@ impl RedisSink {
     ) -> Result<(), RedisFault> {
         self.is_whole = false;
         self.kept = Kept::default();
-        self.hashes(whole, None, None).await?;
+        let names = self.hashes(whole, None, None).await?;
         self.forget_names().await?;
         let from = self.committed.filter(|_| since.is_some());
         let mut parts = Parts::default();
         if let (Some(_), Some(since)) = (from, since) {
             rows_of(since, &whole.reference, &mut parts);
         }
-        self.close(whole, from, parts, true).await?;
+        self.close(whole, Behind { from, names, parts, is_whole: true }).await?;
         self.is_whole = true;
         self.filled = Some(tokio::time::Instant::now());
         self.written.fills += 1;
@@ -235,18 +246,13 @@ impl RedisSink {
             return Err(RedisFault::Lost("nothing was written yet".to_owned()));
         };
         let mut parts = Parts::default();
-        self.hashes(closed, Some(before), Some(&mut parts)).await?;
-        self.close(closed, Some(from), parts, false).await
+        let names = self.hashes(closed, Some(before), Some(&mut parts)).await?;
+        self.close(closed, Behind { from: Some(from), names, parts, is_whole: false }).await
     }
 
-    /// Writes the parts of an epoch and closes it.
-    async fn close(
-        &mut self,
-        closed: &ClosedEpoch,
-        from: Option<Epoch>,
-        parts: Parts,
-        is_whole: bool,
-    ) -> Result<(), RedisFault> {
+    /// Notes names, writes the parts of an epoch and closes it: all its hashes are confirmed.
+    async fn close(&mut self, closed: &ClosedEpoch, behind: Behind) -> Result<(), RedisFault> {
+        let Behind { from, names, parts, is_whole } = behind;
         // A number of its own for each attempt: parts of one that was broken off belong to no commit.
         self.n += 1;
         let (n, stream) = (self.n, self.keys.stream());
@@ -258,7 +264,7 @@ impl RedisSink {
             add.arg(&stream).arg(format!("{n}-{place}")).arg("part").arg(part);
             add
         };
-        let mut adding = parts.into_iter().zip(1..).map(add);
+        let mut adding = names.into_iter().chain(parts.into_iter().zip(1..).map(add));
         loop {
             let some: Vec<Cmd> = adding.by_ref().take(WINDOW_BYTES / PART_BYTES).collect();
             if some.is_empty() {

@@ -13,21 +13,21 @@ use smartpulse_operators::series::SeriesId;
 
 use super::epoch::{Parts, Row};
 use super::error::RedisFault;
-use super::link::{WINDOW, WINDOW_BYTES};
+use super::link::{Started, WINDOW, WINDOW_BYTES};
 use super::patch::{self, Before, Change};
 use super::sink::RedisSink;
 use super::work::{self, Calling, Field, Kept, Known, Of};
 use super::{keys, load};
 
 impl RedisSink {
-    /// Writes the hashes of an epoch, and their names with their versions; whole ones, where nothing is known of
-    /// what was before.
+    /// Writes the hashes of an epoch; whole ones, where nothing is known of what was before. Gives the commands that
+    /// note their names with their versions.
     pub(super) async fn hashes(
         &mut self,
         closed: &ClosedEpoch,
         before: Option<Before<'_>>,
         mut parts: Option<&mut Parts>,
-    ) -> Result<(), RedisFault> {
+    ) -> Result<Vec<Cmd>, RedisFault> {
         let is_whole = before.is_none();
         for (id, series) in &closed.new_series {
             let name = keys::series_name(series);
@@ -72,7 +72,9 @@ impl RedisSink {
                 self.add(&mut window, of, fields, at, None).await?;
             }
         }
-        self.send(&mut window, closed.epoch).await
+        self.send(&mut window, closed.epoch).await?;
+        self.confirm(&mut window, closed.epoch).await?;
+        Ok(window.names)
     }
 
     /// Names new series of which nothing was stored (every value was refused): they have no hash to be named by.
@@ -174,13 +176,29 @@ impl RedisSink {
         Ok(())
     }
 
-    /// Sends the calls of a window, and when all are confirmed the names with their versions.
+    /// Sends the calls of a window. They are on their way while the next ones are put together; those of the window
+    /// before are confirmed first.
     async fn send(&mut self, window: &mut Window, epoch: Epoch) -> Result<(), RedisFault> {
-        let Window { calls, of, bytes } = std::mem::take(window);
+        self.confirm(window, epoch).await?;
         self.say_alive(epoch).await?;
-        let hashes = calls.len() as u64;
-        let answers = self.link.all("writing hashes", calls).await?;
-        for (answer, (_, name)) in answers.iter().zip(&of) {
+        let (calls, of) = (std::mem::take(&mut window.calls), std::mem::take(&mut window.of));
+        self.written.bytes += std::mem::take(&mut window.bytes) as u64;
+        let mut answers = self.link.start("writing hashes", calls);
+        tokio::select! {
+            biased;
+            () = &mut answers => {}
+            () = tokio::task::yield_now() => {}
+        }
+        window.under_way = Some((answers, of));
+        Ok(())
+    }
+
+    /// Waits until the calls that are under way are confirmed, and notes the names with their versions.
+    async fn confirm(&mut self, window: &mut Window, epoch: Epoch) -> Result<(), RedisFault> {
+        let Some((mut answers, of)) = window.under_way.take() else { return Ok(()) };
+        answers.as_mut().await;
+        let Some(answers) = answers.as_mut().take_output() else { return Ok(()) };
+        for (answer, (_, name)) in answers?.iter().zip(&of) {
             match answer {
                 Value::Int(0 | 1) => {}
                 Value::Int(-1) => {
@@ -189,6 +207,7 @@ impl RedisSink {
                 _ => return Err(RedisFault::Lost(format!("{name} is not what was written"))),
             }
         }
+        self.written.hashes += of.len() as u64;
         let mut series = redis::cmd("HSET");
         let mut totals = redis::cmd("HSET");
         series.arg(self.keys.series());
@@ -209,10 +228,7 @@ impl RedisSink {
             }
         }
         let names = [(any_series, series), (any_total, totals)].into_iter();
-        let names = names.filter_map(|(any, names)| any.then_some(names)).collect();
-        self.link.all("writing names", names).await?;
-        self.written.hashes += hashes;
-        self.written.bytes += bytes as u64;
+        window.names.extend(names.filter_map(|(any, names)| any.then_some(names)));
         Ok(())
     }
 }
@@ -230,6 +246,10 @@ struct Window {
     calls: Vec<Cmd>,
     of: Vec<(Of, String)>,
     bytes: usize,
+    /// Calls that were sent and are not confirmed yet.
+    under_way: Option<(Started, Vec<(Of, String)>)>,
+    /// Commands that note the names of what is confirmed.
+    names: Vec<Cmd>,
 }
 
 impl Kept {
