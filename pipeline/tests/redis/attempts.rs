@@ -10,7 +10,10 @@ use smartpulse_operators::change::Change;
 use smartpulse_operators::closed::{ClosedEpoch, Figures};
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
-use smartpulse_operators::time::{Instant, Period};
+use smartpulse_operators::time::{Day, Instant, Period};
+use smartpulse_operators::total::Total;
+use smartpulse_operators::totals::sums::DaySums;
+use smartpulse_operators::totals::{TotalChanges, TotalKey};
 use smartpulse_operators::unit::{Property, Unit, UnitType};
 use smartpulse_services::Redis;
 use smartpulse_services::redis::Persistence;
@@ -86,4 +89,31 @@ async fn the_next_attempt_says_all_that_the_broken_one_did() {
     let closed = next(&mut replica).await;
     assert_eq!((closed.epoch, closed.new_series.len()), (Epoch(4), 0));
     sink.beat(Epoch(4)).await.unwrap();
+}
+
+#[tokio::test]
+async fn names_go_with_what_they_name() {
+    let redis = Redis::start(Persistence::None).unwrap();
+    let settings = RedisSettings { urls: vec![redis.url()], ..RedisSettings::default() };
+    let (incarnation, id) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let writer = Writer { incarnation, id, is_live: true, now: || Instant(1) };
+    let mut sink = RedisSink::open(&settings, writer, Epoch(1)).await.unwrap();
+    let (total, provider) = (Total::Region("North".into()), Provider::parse("P").unwrap());
+    let key = TotalKey { total, kind: Kind::Forecast, provider, day: Day(0) };
+    let with = |number, sums: Option<DaySums>| {
+        let days = vec![(key.clone(), sums.map(Arc::new))];
+        let totals = vec![TotalChanges { days, timelines: Vec::new() }];
+        ClosedEpoch { reference: Some(said_of(1)), totals, ..epoch(number) }
+    };
+    sink.fill(&with(1, Some(DaySums::default())), None).await.unwrap();
+    let names = || redis.command(&["HKEYS", "sp:{stream}:totals"]).unwrap();
+    assert_eq!(names(), "{region:North}:total:forecast:P");
+    // Nobody is in it any more. Its hash goes in its time, whatever is written by then.
+    sink.write(&with(2, None), &|_| None).await.unwrap();
+    let nobody = ClosedEpoch { reference: Some(said_of(1)), ..epoch(2) };
+    sink.fill(&nobody, None).await.unwrap();
+    assert_eq!(names(), "");
+    redis.command(&["DEL", "sp:{region:North}:total:forecast:P"]).unwrap();
+    let (_, read) = RedisReplica::open(&settings, (Uuid::nil(), Epoch(0))).await.unwrap();
+    assert_eq!(read.epoch, Epoch(2));
 }
