@@ -239,7 +239,7 @@ fn an_engine_that_is_cut_off_says_everything_again() {
     assert_same(&engine, &replica, newest);
     let (compared, cuts) = (comparing.stop(), cutting.cuts());
     println!("{compared} answers compared, {cuts} cuts");
-    assert!(compared > 0 && cuts > 10, "{compared} compared, {cuts} cuts");
+    assert!(compared > 0 && cuts > 3, "{compared} compared, {cuts} cuts");
 }
 
 /// The connections of both are cut after as many bytes as it happens, again and again.
