@@ -28,7 +28,7 @@
 //! an engine vouches for them; what an earlier data folder has written under the prefix goes that way.
 //!
 //! `members`, `units` and `withdrawn` are always there; `series` and `totals` are not while nothing is named. The
-//! name of a series of which nothing was stored has epoch 0 and no hash. `-`, `_`, `.` and `~` are plain in keys;
+//! hash of a series of which nothing was stored has `v` alone. `-`, `_`, `.` and `~` are plain in keys;
 //! a prefix holds letters, digits, `-`, `_` and `.`.
 //!
 //! JSON of a unit is not packed: `{"versions", "memberships", "properties", "locks"}`, instants in µs (the least

@@ -113,12 +113,7 @@ impl Reading {
         for step in all_names(link, &keys.series(), least_series).await?.chunks(STEP) {
             for ((name, id, least), hash) in step.iter().zip(hashes(link, keys, step).await?) {
                 let key = keys.of(name);
-                // A series of which nothing was stored has a name and no hash yet.
-                let is_empty = *least == Epoch(0) && hash.is_empty();
-                let (version, days) = match is_empty {
-                    true => (Epoch(0), Vec::new()),
-                    false => versioned(&key, hash, term, *least)?,
-                };
+                let (version, days) = versioned(&key, hash, term, *least)?;
                 let bad = |problem: &str| unreadable(&key, problem);
                 let series = keys::series_of(name).ok_or_else(|| bad("no name of a series"))?;
                 let id = SeriesId(*id);

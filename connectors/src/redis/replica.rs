@@ -67,7 +67,8 @@ impl RedisReplica {
     /// of the same incarnation is not read.
     ///
     /// # Errors
-    /// [`RedisFault::Unreachable`], and [`RedisFault::Gap`] where nothing whole lies there (yet): try again.
+    /// [`RedisFault::Unreachable`], [`RedisFault::NotYet`] where nothing whole lies there yet, and
+    /// [`RedisFault::Gap`] where what lies there is not of one epoch: try again.
     pub async fn open(
         settings: &RedisSettings,
         shown: (Uuid, Epoch),

@@ -37,8 +37,16 @@ impl RedisSink {
             let known = Known { name, before: Epoch(0) };
             self.kept.series.entry(*id).or_insert_with(|| (Arc::clone(series), known));
         }
-        self.name_those_without_days(closed).await?;
         let mut window = Window::default();
+        let has_days = |id: SeriesId| {
+            let at = closed.blocks.partition_point(|((series, _), _)| *series < id);
+            closed.blocks.get(at).is_some_and(|((series, _), _)| *series == id)
+        };
+        for (id, _) in closed.new_series.iter().filter(|(id, _)| !has_days(*id)) {
+            // Every value was refused: a hash without days has a name and a version all the same.
+            let at = At { epoch: closed.epoch, is_whole };
+            self.add(&mut window, Of::Series(*id), Vec::new(), at, None).await?;
+        }
         for days in closed.blocks.chunk_by(|((one, _), _), ((other, _), _)| one == other) {
             let id = days[0].0.0;
             let from = closed.causes.partition_point(|((series, _), _)| *series < id);
@@ -75,26 +83,6 @@ impl RedisSink {
         self.send(&mut window, closed.epoch).await?;
         self.confirm(&mut window, closed.epoch).await?;
         Ok(window.names)
-    }
-
-    /// Names new series of which nothing was stored (every value was refused): they have no hash to be named by.
-    async fn name_those_without_days(&mut self, closed: &ClosedEpoch) -> Result<(), RedisFault> {
-        let has_days = |id: SeriesId| {
-            let at = closed.blocks.partition_point(|((series, _), _)| *series < id);
-            closed.blocks.get(at).is_some_and(|((series, _), _)| *series == id)
-        };
-        let without = closed.new_series.iter().filter(|(id, _)| !has_days(*id));
-        let naming = without.map(|(id, series)| {
-            let mut name = redis::cmd("HSET");
-            name.arg(self.keys.series());
-            name.arg(keys::series_name(series)).arg(format!("{}:0", id.0));
-            name
-        });
-        let naming: Vec<Cmd> = naming.collect();
-        for some in naming.chunks(WINDOW) {
-            self.link.all("writing names", some.to_vec()).await?;
-        }
-        Ok(())
     }
 
     /// Takes away names of what there is no more, once everything has been written: totals that nobody is in, and
