@@ -21,6 +21,7 @@
 #![warn(missing_docs)]
 
 mod export;
+mod pulsar;
 mod redis;
 pub mod retry;
 
@@ -32,6 +33,10 @@ pub use export::resolved::{ResolvedExport, ResolvedRow};
 pub use export::totals::{TotalRow, TotalsExport};
 pub use export::units::export_units;
 pub use export::{ExportError, ExportStamp};
+pub use pulsar::{
+    DeadLetter, DeadLetters, PulsarClient, PulsarFault, PulsarMode, PulsarReader, PulsarSettings,
+    PulsarTopic, Reached, Read, Received, Resending, Resent, Why, connect, partitions, resend,
+};
 pub use redis::{
     REDIS_APPLY_SCRIPT, RedisFault, RedisReader, RedisReplica, RedisSettings, RedisSink,
     ReplicaNews, SeriesChange, SeriesDocument, SeriesHash, SeriesWatch, Writer, Written, redis_day,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::batch::{Batch, Epoch};
+use crate::offset::Offset;
 use crate::outcome::Outcome;
 use crate::quantity::ABSENT;
 use crate::series::Kind;
@@ -263,6 +264,8 @@ pub struct Tick {
     pub requests: Vec<RequestKey>,
     /// Digests of decisions of earlier epochs, compared on recovery and by `check`.
     pub digests: Vec<(Epoch, [u8; 16])>,
+    /// How far streams of other systems have been taken in with this tick.
+    pub offsets: Vec<Offset>,
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub mod gate;
 pub mod late;
 pub mod latest;
 pub mod members;
+pub mod offset;
 pub mod outcome;
 pub mod quantity;
 pub mod reference;

@@ -13,7 +13,7 @@ use smartpulse_operators::totals::sums::TotalDay;
 use smartpulse_serve::read_model::ReadModel;
 use smartpulse_serve::ring::RingBounds;
 
-use crate::engine::{Base, Engine, LiveDay};
+use crate::engine::{Base, Engine, LiveDay, Replies};
 use crate::folder::DataFolder;
 use crate::history::tail::Archive;
 use crate::history::{History, HistoryError};
@@ -88,7 +88,7 @@ pub fn check(
                 ));
             }
         }
-        let done = engine.apply(&tick, false, 0)?;
+        let done = engine.apply(&tick, Replies::None, 0)?;
         digests.insert(done.epoch, done.digest);
         findings.epochs_checked += 1;
         if let Some((base, live)) = snapshots.remove(&tick.epoch) {

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod config;
+pub mod dead_letters;
 pub mod demo;
 mod descriptors;
 pub mod export;
@@ -72,6 +73,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Read the journal, compute everything again, and compare with what is stored.
     Check,
+    /// Send messages that could not be used again to the topics they came from.
+    DeadLetters(DeadLettersArgs),
     /// Ask a running service whether it is ready; exit code 0 if so.
     Health(HealthArgs),
     /// Show the effective configuration and where each value came from.
@@ -93,6 +96,20 @@ pub struct ServeArgs {
     /// Where a replica passes changes and as-of reads on to.
     #[arg(long, value_name = "URL", value_parser = parse_server)]
     pub engine: Option<String>,
+}
+
+/// Options of `dead-letters`.
+#[derive(Debug, Args)]
+pub struct DeadLettersArgs {
+    /// Only those of this topic, as the configuration names it; may repeat.
+    #[arg(long, value_name = "TOPIC")]
+    pub topic: Vec<String>,
+    /// Stop after so many messages.
+    #[arg(long)]
+    pub limit: Option<u64>,
+    /// Also those of which a part was taken in.
+    #[arg(long)]
+    pub partly: bool,
 }
 
 /// Options of `health`.

@@ -10,8 +10,9 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Profile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smartpulse_connectors::{RedisFault, RedisSettings};
-use smartpulse_serve::doors::Elsewhere;
+use smartpulse_connectors::{PulsarSettings, RedisSettings};
+use smartpulse_operators::quantity::Quantity;
+use smartpulse_serve::doors::{DoorRules, Elsewhere};
 use thiserror::Error;
 
 /// A setting as documented.
@@ -61,6 +62,10 @@ pub const SETTINGS: &[Setting] = &[
     open(
         "redis",
         "Redis servers and clusters that the views are written to: a list of tables with `name`, `urls`, `prefix`, `ttl_hours`, `stream_bytes`, `timeout_ms`, `ca_file`",
+    ),
+    open(
+        "pulsar",
+        "Pulsar clusters that forecasts are read from: a list of tables with `name`, `url`, `token_file`, `ca_file`, `timeout_ms`, and `topics`, a list of tables with `topic`, `subscription`, `mode`, `provider`, `roles`, `dead_letters`, `receive_messages`",
     ),
     open(
         "replica.redis",
@@ -114,6 +119,7 @@ pub struct Config {
     pub log: String,
     pub auth: Auth,
     pub redis: Vec<RedisSettings>,
+    pub pulsar: Vec<PulsarSettings>,
     pub replica: Replica,
 }
 
@@ -178,10 +184,33 @@ impl Default for Config {
             stream_rows: 2_000_000,
             stall_seconds: 20,
             datasets: PathBuf::from("../shared/datasets"),
-            log: "warn,smartpulse=info".to_owned(),
+            log: "warn,pulsar=error,smartpulse=info".to_owned(),
             auth: Auth::default(),
             redis: Vec::new(),
+            pulsar: Vec::new(),
             replica: Replica::default(),
+        }
+    }
+}
+
+impl Config {
+    /// What the doors allow, and the messages of sources.
+    #[must_use]
+    pub fn door_rules(&self) -> DoorRules {
+        DoorRules {
+            allowed_periods: self.allowed_periods.clone(),
+            max_values: self.max_values,
+            rounding_digits: self.rounding_digits,
+            value_bound: Quantity(self.value_bound_mw * 100_000),
+            body_bytes: self.body_bytes,
+            local_roles: self.auth.local_roles.clone(),
+            is_on_network: !self.listen.ip().is_loopback(),
+            token: self.auth.token.clone(),
+            token_roles: self.auth.token_roles.clone(),
+            encoded_bytes: self.encoded_bytes,
+            streams: self.streams,
+            stream_rows: self.stream_rows,
+            ..DoorRules::default()
         }
     }
 }
@@ -200,7 +229,7 @@ pub enum ConfigError {
     Secret { name: &'static str, path: PathBuf, source: std::io::Error },
     /// What names another system breaks a rule.
     #[error("configuration: {table}: {problem}")]
-    Link { table: String, problem: RedisFault },
+    Link { table: String, problem: String },
     /// A value is out of its rule.
     #[error("configuration: {name} must be {rule}")]
     Rule { name: &'static str, rule: &'static str },
@@ -298,18 +327,26 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     )
 }
 
+fn link<E: std::fmt::Display>(table: String) -> impl FnOnce(E) -> ConfigError {
+    move |problem| ConfigError::Link { table, problem: problem.to_string() }
+}
+
 fn check_links(config: &Config) -> Result<(), ConfigError> {
     for (place, redis) in config.redis.iter().enumerate() {
-        let link = |problem| ConfigError::Link { table: format!("redis[{place}]"), problem };
-        redis.check().map_err(link)?;
+        redis.check().map_err(link(format!("redis[{place}]")))?;
         let is_same = |other: &RedisSettings| other.name == redis.name;
         if config.redis[..place].iter().any(is_same) {
             return Err(ConfigError::Rule { name: "redis", rule: "a list of different names" });
         }
     }
+    for (place, pulsar) in config.pulsar.iter().enumerate() {
+        pulsar.check().map_err(link(format!("pulsar[{place}]")))?;
+        if config.pulsar[..place].iter().any(|other| other.name == pulsar.name) {
+            return Err(ConfigError::Rule { name: "pulsar", rule: "a list of different names" });
+        }
+    }
     if !config.replica.redis.is_empty() {
-        let link = |problem| ConfigError::Link { table: "replica".to_owned(), problem };
-        config.replica.settings().check().map_err(link)?;
+        config.replica.settings().check().map_err(link("replica".to_owned()))?;
     }
     let engine = Elsewhere::at(config.replica.engine.as_deref(), Duration::ZERO);
     engine.map_err(|rule| ConfigError::Rule { name: "replica.engine", rule })?;

@@ -21,6 +21,7 @@ use smartpulse_operators::change::{Change, Tick};
 use smartpulse_operators::chunk::{Chunk, Cutter, Revision, SeriesDay, worker_of};
 use smartpulse_operators::closed::{ClosedEpoch, Figures};
 use smartpulse_operators::latest::RestoredDay;
+use smartpulse_operators::offset::Place;
 use smartpulse_operators::reference::Reference;
 use smartpulse_operators::series::{Series, SeriesId};
 use smartpulse_operators::time::Instant;
@@ -31,6 +32,7 @@ use thiserror::Error;
 use crate::failpoint::{self, Failpoint};
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
+use crate::ingest::Hearer;
 use crate::tally::Tally;
 use crate::worker::{Done, WorkerStopped, Workers};
 
@@ -55,6 +57,8 @@ pub struct Base {
     pub tallies: BTreeMap<String, Tally>,
     /// How far each source has been taken in.
     pub positions: BTreeMap<String, u64>,
+    /// How far each stream of another system has been taken in.
+    pub offsets: BTreeMap<Arc<str>, Place>,
 }
 
 /// What applying a tick gave.
@@ -66,6 +70,29 @@ pub struct Applied {
     pub replies: Vec<Reply>,
     /// Digest of every decision of the tick.
     pub digest: [u8; 16],
+}
+
+/// What is to be told of each change of a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replies {
+    /// Nothing, but to who may ask again.
+    None,
+    /// Slots that were refused.
+    Refusals,
+    /// The decision on every slot.
+    Whole,
+}
+
+impl Replies {
+    /// What those want who hear of a tick: all are callers, or all are sources.
+    #[must_use]
+    pub fn wanted_by(hearers: &[Hearer]) -> Replies {
+        match hearers.first() {
+            None => Replies::None,
+            Some(Hearer::Source(_)) => Replies::Refusals,
+            Some(Hearer::Caller(..) | Hearer::Nobody) => Replies::Whole,
+        }
+    }
 }
 
 /// Why the engine cannot go on.
@@ -136,6 +163,7 @@ impl Engine {
             position: None,
             requests: Vec::new(),
             digests: Vec::new(),
+            offsets: Vec::new(),
         };
         let mut cutter = Cutter::default();
         let mut chunks = cutter.cut(&told, &mut Catalog::default(), workers);
@@ -182,7 +210,7 @@ impl Engine {
     pub fn apply(
         &mut self,
         tick: &Tick,
-        wants_replies: bool,
+        wanted: Replies,
         journal_bytes: u64,
     ) -> Result<Applied, EngineError> {
         let known_series = self.catalog.all().len();
@@ -196,7 +224,7 @@ impl Engine {
             return Err(EngineError::MissingHistory(tick.epoch));
         }
         failpoint::pass(Failpoint::TickDecided);
-        let closing = closing::close(tick, &decided, withdrawal, wants_replies);
+        let closing = closing::close(tick, &decided, withdrawal, wanted);
         self.absorb(tick, &closing);
         let blocks = decided.iter().flat_map(|one| one.deltas.blocks());
         let closed = ClosedEpoch {
@@ -262,6 +290,9 @@ impl Engine {
         closing.count_into(base.tallies.entry(source.to_owned()).or_default());
         if let Some(position) = &tick.position {
             base.positions.insert(position.source.clone(), position.upto);
+        }
+        for offset in &tick.offsets {
+            base.offsets.insert(Arc::clone(&offset.source), offset.place);
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod lanes;
+pub mod messages;
 mod place;
 mod repeated;
 
@@ -31,6 +32,7 @@ use crate::journal::{Journal, JournalError};
 use crate::recovery::due_in;
 use clock::{Clock, Reading};
 use lanes::{Lanes, Load};
+use messages::{Message, Teller};
 
 /// Where an answer goes.
 pub type Caller = oneshot::Sender<Result<Reply, Refusal>>;
@@ -40,10 +42,21 @@ pub type Caller = oneshot::Sender<Result<Reply, Refusal>>;
 pub struct Journaled {
     /// The tick.
     pub tick: Tick,
-    /// Who waits for the answer to which change; empty for backfill.
-    pub callers: Vec<(Caller, Option<Idempotency>)>,
+    /// Who hears what became of which change; empty for backfill.
+    pub hearers: Vec<Hearer>,
     /// Bytes of the journal with it.
     pub journal_bytes: u64,
+}
+
+/// Who hears what became of a change.
+#[derive(Debug)]
+pub enum Hearer {
+    /// Its answer is that of the change behind it.
+    Nobody,
+    /// A caller who waits for the answer.
+    Caller(Caller, Option<Idempotency>),
+    /// A source of messages.
+    Source(Teller),
 }
 
 /// What ingest hands to the engine.
@@ -60,6 +73,8 @@ pub enum Handed {
 pub enum Backfill {
     /// A change and the source's position with it.
     Change(Box<Change>, Position),
+    /// A message of another system.
+    Message(Message),
     /// Everything sent before is visible when this is answered.
     Flush(oneshot::Sender<()>),
 }
@@ -151,6 +166,12 @@ pub fn run(
         match lanes.next(wait) {
             Load::Live(commands) => ingest.take_live(commands)?,
             Load::Backfill(changes) => ingest.take_backfill(changes)?,
+            Load::Messages(messages) => {
+                let left = ingest.take_messages(messages)?;
+                if !left.is_empty() {
+                    lanes.put_back(left, ROOM_AGAIN);
+                }
+            }
             // An engine that has stopped drops the question, which answers it.
             Load::Flush(done) => drop(ingest.engine.send(Handed::Flush(done))),
             Load::Due => ingest.tick_of_the_clock()?,
@@ -185,23 +206,29 @@ impl Ingest {
             return Ok(());
         }
         let mut tick = self.place.begin(clock);
-        let mut callers = Vec::new();
+        let mut hearers = Vec::new();
         for command in commands {
             let Some(command) = self.without_answer(command)? else { continue };
             let Command { before, change, idempotency, reply } = command;
             for statement in before {
                 self.place.live(statement, None, &mut tick);
-                // Its answer is that of the change behind it.
-                callers.push((oneshot::channel().0, None));
+                hearers.push(Hearer::Nobody);
             }
             self.place.live(change, idempotency, &mut tick);
-            callers.push((reply, idempotency));
+            hearers.push(Hearer::Caller(reply, idempotency));
         }
-        if callers.is_empty() {
+        if hearers.is_empty() {
             self.place.undo();
             return Ok(());
         }
-        self.hand_on(tick, callers)
+        for hearer in self.hand_on(tick, hearers)?.into_iter().flat_map(|(_, hearers)| hearers) {
+            if let Hearer::Caller(caller, idempotency) = hearer {
+                self.forget(idempotency, &Refusal::DiskFull);
+                // A caller that has gone away needs no answer.
+                let _ = caller.send(Err(Refusal::DiskFull));
+            }
+        }
+        Ok(())
     }
 
     fn take_backfill(&mut self, changes: Vec<(Change, Position)>) -> Result<(), IngestError> {
@@ -212,7 +239,7 @@ impl Ingest {
             {
                 // What came before in this tick is in order: take it in, then say what is wrong.
                 if tick.position.is_some() {
-                    self.hand_on(tick, Vec::new())?;
+                    self.hand_on_backfill(tick)?;
                 }
                 return Err(older);
             }
@@ -221,7 +248,15 @@ impl Ingest {
             self.place.undo();
             return Err(JournalError::DiskFull.into());
         }
-        self.hand_on(tick, Vec::new())
+        self.hand_on_backfill(tick)
+    }
+
+    /// A replay ends where the disk is full, and resumes there.
+    fn hand_on_backfill(&mut self, tick: Tick) -> Result<(), IngestError> {
+        match self.hand_on(tick, Vec::new())? {
+            None => Ok(()),
+            Some(_) => Err(JournalError::DiskFull.into()),
+        }
     }
 
     fn tick_of_the_clock(&mut self) -> Result<(), IngestError> {
@@ -232,36 +267,31 @@ impl Ingest {
                     return Ok(());
                 }
                 let tick = self.place.begin(clock);
-                let newest = self.start.journal.newest();
-                self.hand_on(tick, Vec::new())?;
-                self.due_waits_for_room = self.start.journal.newest() == newest;
+                self.due_waits_for_room = self.hand_on(tick, Vec::new())?.is_some();
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    /// Journals a tick, makes it durable and hands it to the engine.
+    /// Journals a tick, makes it durable and hands it to the engine; gives back one for which the disk has no
+    /// room.
     fn hand_on(
         &mut self,
         mut tick: Tick,
-        callers: Vec<(Caller, Option<Idempotency>)>,
-    ) -> Result<(), IngestError> {
+        hearers: Vec<Hearer>,
+    ) -> Result<Option<(Tick, Vec<Hearer>)>, IngestError> {
         let mut digests = self.start.digests.lock().unwrap_or_else(PoisonError::into_inner);
         tick.digests = std::mem::take(&mut digests);
         drop(digests);
         tick.epoch = Epoch(self.start.journal.newest().0 + 1);
         if let Err(problem) = self.start.journal.append(&tick) {
             self.place.undo();
-            self.start.digests.lock().unwrap_or_else(PoisonError::into_inner).extend(tick.digests);
-            if matches!(problem, JournalError::DiskFull) && tick.position.is_none() {
-                warn!("the disk of the journal is full: a tick was refused");
-                for (caller, idempotency) in callers {
-                    self.forget(idempotency, &Refusal::DiskFull);
-                    // A caller that has gone away needs no answer.
-                    let _ = caller.send(Err(Refusal::DiskFull));
-                }
-                return Ok(());
+            let digests = std::mem::take(&mut tick.digests);
+            self.start.digests.lock().unwrap_or_else(PoisonError::into_inner).extend(digests);
+            if matches!(problem, JournalError::DiskFull) {
+                warn!("the disk of the journal is full: a tick was not taken in");
+                return Ok(Some((tick, hearers)));
             }
             return Err(problem.into());
         }
@@ -269,10 +299,10 @@ impl Ingest {
         self.due.extend(due_in(&tick));
         self.due = self.due.split_off(&Instant(tick.clock.0.saturating_add(1)));
         let journal_bytes = self.start.journal.bytes();
-        if self.engine.send(Handed::Tick(Journaled { tick, callers, journal_bytes })).is_err() {
+        if self.engine.send(Handed::Tick(Journaled { tick, hearers, journal_bytes })).is_err() {
             return Err(IngestError::EngineStopped);
         }
-        Ok(())
+        Ok(None)
     }
 
     fn has_room(&self) -> bool {

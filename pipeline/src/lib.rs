@@ -26,5 +26,6 @@ pub mod rollup;
 pub mod service;
 pub mod sinks;
 pub mod snapshot;
+pub mod sources;
 pub mod tally;
 pub mod worker;

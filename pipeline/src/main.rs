@@ -54,6 +54,7 @@ fn run(arguments: &Cli) -> anyhow::Result<()> {
         Some(Command::Export(export)) => cli::export::run(shared, export),
         Some(Command::Generate(generate)) => cli::generate::run(shared, generate),
         Some(Command::Check) => cli::check::run(shared),
+        Some(Command::DeadLetters(letters)) => cli::dead_letters::run(shared, letters),
         Some(Command::Health(health)) => cli::health::run(shared, health),
         Some(Command::Config) => cli::config::run(shared),
     }

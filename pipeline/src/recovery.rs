@@ -14,7 +14,7 @@ use smartpulse_serve::read_model::ReadModel;
 use thiserror::Error;
 use tracing::{info, warn};
 
-use crate::engine::{Base, Engine, EngineError};
+use crate::engine::{Base, Engine, EngineError, Replies};
 use crate::failpoint;
 use crate::folder::{DataFolder, sync_parent};
 use crate::history::tail::Archive;
@@ -127,7 +127,7 @@ pub fn recover(
             }
         }
         due.extend(due_in(&tick));
-        let applied = engine.apply(&tick, false, journal.bytes())?;
+        let applied = engine.apply(&tick, Replies::None, journal.bytes())?;
         digests.insert(applied.epoch, applied.digest);
         progress(applied.epoch, newest);
     }

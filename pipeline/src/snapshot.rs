@@ -4,6 +4,7 @@
 //! live series day, then an end that counts them. It is written beside its name, synced and renamed; two
 //! are kept. Derived views are not in it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,6 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use smartpulse_operators::batch::{Batch, Epoch, Sequence};
 use smartpulse_operators::block::{DayBlock, DayState};
@@ -24,7 +24,9 @@ use crate::failpoint::{self, Failpoint};
 use crate::folder::sync_parent;
 
 /// Version of the form below.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// The form whose base has no offsets, as releases before wrote it.
+const WITHOUT_OFFSETS: u32 = 2;
 /// Snapshots kept: the newest may be ahead of a store that lost its tail.
 const KEPT: usize = 2;
 /// Epochs that a start applies again if it can, so that subscribers and readers of past epochs find theirs;
@@ -225,10 +227,12 @@ pub fn read(path: &Path) -> Result<(Base, Vec<LiveDay>), SnapshotError> {
     refuse_newer(path)?;
     let damaged = |problem: String| SnapshotError::Damaged { path: path.to_owned(), problem };
     let mut input = content(path)?;
-    let mut next = || get::<Frame>(&mut input).map_err(|problem| damaged(problem.to_string()));
-    let base = match next()? {
-        Frame::Begin { version: VERSION, base } => *base,
-        _ => return Err(damaged("it does not begin with its base".to_owned())),
+    let first = frame(&mut input).map_err(|problem| damaged(problem.to_string()))?;
+    let base = base_in(&first);
+    let base = base.ok_or_else(|| damaged("it does not begin with its base".to_owned()))?;
+    let mut next = || {
+        let bytes = frame(&mut input).map_err(|problem| damaged(problem.to_string()))?;
+        postcard::from_bytes(&bytes).map_err(|problem| damaged(problem.to_string()))
     };
     let mut batches: HashMap<Sequence, Arc<Batch>, FixedState> = HashMap::default();
     let mut live = Vec::new();
@@ -272,7 +276,32 @@ fn put(out: &mut impl Write, frame: &Frame) -> io::Result<()> {
     out.write_all(&bytes)
 }
 
-fn get<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<T> {
+/// The base in the first frame of a snapshot of this release or the one before.
+fn base_in(first: &[u8]) -> Option<Base> {
+    let ((kind, version), rest) = postcard::take_from_bytes::<(u32, u32)>(first).ok()?;
+    match (kind, version) {
+        (0, VERSION) => postcard::from_bytes(rest).ok(),
+        (0, WITHOUT_OFFSETS) => {
+            let (epoch, clock, sequence, series, reference, withdrawn, tallies, positions) =
+                postcard::from_bytes(rest).ok()?;
+            let offsets = BTreeMap::new();
+            Some(Base {
+                epoch,
+                clock,
+                sequence,
+                series,
+                reference,
+                withdrawn,
+                tallies,
+                positions,
+                offsets,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn frame(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut length = [0; 8];
     input.read_exact(&mut length)?;
     let length = u64::from_le_bytes(length);
@@ -281,5 +310,5 @@ fn get<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<T> {
     }
     let mut bytes = Vec::new();
     input.take(length).read_to_end(&mut bytes)?;
-    postcard::from_bytes(&bytes).map_err(io::Error::other)
+    Ok(bytes)
 }

@@ -17,6 +17,8 @@ pub enum Direction {
     Sink,
     /// Views come in: the service is a replica.
     Feed,
+    /// Changes come in.
+    Source,
 }
 
 /// How a link stands.
@@ -43,6 +45,8 @@ pub struct State {
     pub clock: Instant,
     /// What was counted since the start, by name.
     pub counts: Vec<(&'static str, u64)>,
+    /// Seconds that it is behind, of a source.
+    pub lag_seconds: Option<f64>,
 }
 
 /// A link to another system.
@@ -66,6 +70,7 @@ impl Attached {
             epoch: Epoch(0),
             clock: Instant::MIN,
             counts: Vec::new(),
+            lag_seconds: None,
         };
         let (name, state) = (name.to_owned(), ArcSwap::from_pointee(state));
         Arc::new(Attached { direction, kind, name, state })
@@ -85,8 +90,21 @@ impl Attached {
 
     /// Says that an epoch went over it, and what was counted.
     pub fn went(&self, epoch: Epoch, clock: Instant, counts: Vec<(&'static str, u64)>) {
-        let standing = Standing::Following;
-        self.state.store(Arc::new(State { standing, epoch, clock, counts }));
+        let (standing, lag_seconds) = (Standing::Following, None);
+        self.state.store(Arc::new(State { standing, epoch, clock, counts, lag_seconds }));
+    }
+
+    /// Says how a source stands: the newest epoch that what it gave may be in, how many seconds it is behind, and
+    /// what was counted.
+    pub fn reads(
+        &self,
+        standing: Standing,
+        (epoch, clock): (Epoch, Instant),
+        lag_seconds: f64,
+        counts: Vec<(&'static str, u64)>,
+    ) {
+        let lag_seconds = Some(lag_seconds);
+        self.state.store(Arc::new(State { standing, epoch, clock, counts, lag_seconds }));
     }
 
     /// Why it does not do what it is for.
@@ -98,9 +116,22 @@ impl Attached {
         }
     }
 
-    /// Epochs that it is behind.
+    /// Epochs that it is behind; a source is behind what it reads, not behind an epoch.
     pub(crate) fn lag_epochs(&self, newest: &Snapshot) -> u64 {
+        if self.direction == Direction::Source {
+            return 0;
+        }
         newest.epoch.0.saturating_sub(self.state.load().epoch.0)
+    }
+
+    /// Seconds that it is behind.
+    pub(crate) fn lag_seconds(&self, newest: &Snapshot) -> f64 {
+        let state = self.state.load();
+        match state.lag_seconds {
+            Some(seconds) => seconds,
+            None if self.lag_epochs(newest) == 0 => 0.0,
+            None => newest.clock.0.saturating_sub(state.clock.0.max(0)).max(0) as f64 / 1e6,
+        }
     }
 
     pub(crate) fn told(&self, newest: &Snapshot) -> Value {
@@ -111,9 +142,8 @@ impl Attached {
             Standing::Following => "following",
             Standing::Degraded(_) => "degraded",
         };
-        let lag = newest.clock.0.saturating_sub(state.clock.0.max(0)).max(0);
         let lag_epochs = self.lag_epochs(newest);
-        let lag_seconds = if lag_epochs == 0 { 0.0 } else { lag as f64 / 1e6 };
+        let lag_seconds = self.lag_seconds(newest);
         let counts: serde_json::Map<String, Value> =
             state.counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
         json!({

@@ -83,14 +83,38 @@ impl Pulsar {
         Pulsar::in_folder(Folder::passing("pulsar")?, free_port()?, free_port()?)
     }
 
+    /// Starts one that tells its clients to come to another port: `in_front` is given the port it listens on, and
+    /// gives the one that clients are told.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn start_behind(in_front: impl FnOnce(u16) -> u16) -> Result<Pulsar, ServiceError> {
+        let port = free_port()?;
+        let told = in_front(port);
+        let more = format!(
+            "advertisedListeners=front:pulsar://127.0.0.1:{told}\ninternalListenerName=front\n"
+        );
+        Pulsar::with_settings(Folder::passing("pulsar")?, port, free_port()?, &more)
+    }
+
     pub(crate) fn in_folder(
         folder: Folder,
         port: u16,
         web_port: u16,
     ) -> Result<Pulsar, ServiceError> {
+        Pulsar::with_settings(folder, port, web_port, "")
+    }
+
+    fn with_settings(
+        folder: Folder,
+        port: u16,
+        web_port: u16,
+        more: &str,
+    ) -> Result<Pulsar, ServiceError> {
         let (program, jars) = installed()?;
         let path = folder.path().to_owned();
-        let settings = format!("{SETTINGS}brokerServicePort={port}\nwebServicePort={web_port}\n");
+        let settings =
+            format!("{SETTINGS}brokerServicePort={port}\nwebServicePort={web_port}\n{more}");
         write(&path.join("broker.conf"), &settings)?;
         write(&path.join("log4j2.xml"), LOGGING)?;
         let mut arguments: Vec<String> = HEAP.map(str::to_owned).into();

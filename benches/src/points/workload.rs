@@ -280,6 +280,7 @@ impl Workload {
             position: None,
             requests: Vec::new(),
             digests: Vec::new(),
+            offsets: Vec::new(),
         }
     }
 }

@@ -120,6 +120,7 @@ impl Feeder {
             position: None,
             requests: Vec::new(),
             digests: Vec::new(),
+            offsets: Vec::new(),
         };
         Cutter::default().cut(&tick, &mut self.catalog, workers)
     }

@@ -6,10 +6,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use smartpulse_operators::quantity::Quantity;
 use smartpulse_serve::accept::{self, ConnectionBounds};
 use smartpulse_serve::attached::Attached;
-use smartpulse_serve::doors::{Behind, DoorRules, Doors, EngineQueues, router};
+use smartpulse_serve::doors::{Behind, Doors, EngineQueues, router};
 use smartpulse_serve::read_model::ReadModel;
 use smartpulse_serve::stream::Streams;
 use tokio::net::TcpListener;
@@ -75,21 +74,7 @@ pub(super) fn open_doors(
         read_model,
         behind,
         attached,
-        rules: DoorRules {
-            allowed_periods: config.allowed_periods.clone(),
-            max_values: config.max_values,
-            rounding_digits: config.rounding_digits,
-            value_bound: Quantity(config.value_bound_mw * 100_000),
-            body_bytes: config.body_bytes,
-            local_roles: config.auth.local_roles.clone(),
-            is_on_network: !config.listen.ip().is_loopback(),
-            token: config.auth.token.clone(),
-            token_roles: config.auth.token_roles.clone(),
-            encoded_bytes: config.encoded_bytes,
-            streams: config.streams,
-            stream_rows: config.stream_rows,
-            ..DoorRules::default()
-        },
+        rules: config.door_rules(),
         streams: Arc::clone(&streams),
         closing: closing.clone(),
         now: clocks.now,

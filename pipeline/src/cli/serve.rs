@@ -14,6 +14,7 @@ use crate::folder::DataFolder;
 use crate::ingest::clock::MachineClocks;
 use crate::service::{ClockChoice, Options, Service};
 use crate::sinks::Sinks;
+use crate::sources::Sources;
 
 /// Runs the command.
 ///
@@ -54,7 +55,9 @@ pub(super) fn run_until_stopped(
     progress.finish();
     let is_live = matches!(clock, ClockChoice::Machine { .. });
     let sinks = Sinks::start(&service, config, clocks);
-    let doors = match open_doors(Opening::of(&service, sinks.links()), config, clocks) {
+    let mut sources = Sources::new(&service, config, clocks);
+    let links = sources.links().into_iter().chain(sinks.links()).collect();
+    let doors = match open_doors(Opening::of(&service, links), config, clocks) {
         Ok(doors) => doors,
         Err(fault) => {
             sinks.stop();
@@ -64,6 +67,7 @@ pub(super) fn run_until_stopped(
     };
     if is_live {
         journal_rules(&service, config);
+        sources.begin();
     }
     // Before anybody hears of the address: who does may tell us to stop at once.
     let signals = doors.signals();
@@ -73,6 +77,7 @@ pub(super) fn run_until_stopped(
     doors.wait(signals, async { drop(failed.wait_for(|failed| *failed).await) });
     shared.say("stopping");
     drop(doors);
+    sources.stop();
     // The last epochs close while the service stops; the sinks take them along.
     let stopped = service.stop();
     sinks.stop();

@@ -13,6 +13,7 @@ use smartpulse_operators::latest::Decided;
 use smartpulse_operators::outcome::Outcome;
 use smartpulse_serve::command::{Done, Idempotency, Reply, Saved, SlotDecision};
 
+use super::Replies;
 use super::withdrawing::Withdrawing;
 use crate::history::EpochHistory;
 use crate::history::codec::{BatchRecord, StoredRevision};
@@ -48,7 +49,7 @@ pub(super) fn close(
     tick: &Tick,
     decided: &[Arc<Decided>],
     withdrawing: Withdrawing,
-    wants_replies: bool,
+    wanted: Replies,
 ) -> Closing {
     let pieces = by_batch(decided);
     let mut history = EpochHistory { epoch: tick.epoch, ..EpochHistory::default() };
@@ -63,8 +64,8 @@ pub(super) fn close(
             Change::Save(save) => {
                 let own = pieces.get(&save.batch.sequence).map_or(&[][..], Vec::as_slice);
                 close_save(save, own, &mut history, &mut tally, &mut digest);
-                if wants_replies || request.is_some() {
-                    done = Done::Saved(reply_to(save, own));
+                if wanted != Replies::None || request.is_some() {
+                    done = Done::Saved(reply_to(save, own, wanted));
                 }
             }
             Change::Withdrawal(withdrawal) => {
@@ -90,7 +91,7 @@ pub(super) fn close(
                 changed_reference = true;
             }
         }
-        if wants_replies || request.is_some() {
+        if wanted != Replies::None || request.is_some() {
             // A lock keeps its first instant; taking it back is accepted now.
             let is_lock = matches!(change, Change::Lock(_));
             let recorded = if is_lock { tick.clock } else { change.recorded() };
@@ -193,7 +194,7 @@ fn close_withdrawal(decided: &[Arc<Decided>], withdrawing: Withdrawing) -> Done 
     }
 }
 
-fn reply_to(save: &Save, pieces: &[Placed<'_>]) -> Saved {
+fn reply_to(save: &Save, pieces: &[Placed<'_>], wanted: Replies) -> Saved {
     let mut saved = Saved {
         batch: save.batch.id,
         sequence: save.batch.sequence,
@@ -204,7 +205,8 @@ fn reply_to(save: &Save, pieces: &[Placed<'_>]) -> Saved {
         let slots = if piece.is_final_copy { &mut saved.final_slots } else { &mut saved.slots };
         for (index, slot) in piece.range().zip(usize::from(piece.first)..) {
             let outcome = chunk.outcomes[index];
-            if outcome != Outcome::Absent {
+            let is_told = wanted != Replies::Refusals || !outcome.is_stored();
+            if outcome != Outcome::Absent && is_told {
                 let clipped = chunk
                     .clipped
                     .binary_search(&(index as u32))

@@ -10,8 +10,10 @@ use smartpulse_operators::change::{Change, Position};
 use smartpulse_serve::command::Command;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::Backfill;
+use super::messages::Message;
 
 /// Values a tick gathers at most, unless one change alone holds more: a tick is a unit of latency.
 const TICK_VALUES: usize = 200_000;
@@ -29,6 +31,8 @@ pub enum Load {
     Live(Vec<Command>),
     /// Changes of one source.
     Backfill(Vec<(Change, Position)>),
+    /// Messages of other systems.
+    Messages(Vec<Message>),
     /// Say when all before has closed.
     Flush(oneshot::Sender<()>),
     /// Something may be due.
@@ -43,6 +47,8 @@ pub struct Lanes {
     backfill: Lane<Backfill>,
     stop: watch::Receiver<bool>,
     live_in_a_row: u32,
+    /// Until when messages that could not be taken in are left alone.
+    held_until: Option<Instant>,
     // Only waits on three things at once; nothing is spawned on it.
     waiting: Option<Runtime>,
 }
@@ -67,22 +73,21 @@ impl<T> Lane<T> {
     /// Takes what waits until the bounds are reached; a withdrawal stands alone.
     fn load(
         &mut self,
-        change: impl Fn(&T) -> Option<&Change>,
+        values_of: impl Fn(&T) -> usize,
+        is_alone: impl Fn(&T) -> bool,
         goes_with: impl Fn(&T, &T) -> bool,
     ) -> Vec<T> {
         let mut load: Vec<T> = Vec::new();
         let mut values = 0;
         while load.len() < TICK_CHANGES && values < TICK_VALUES {
             let Some(next) = self.take() else { break };
-            let alone = matches!(change(&next), None | Some(Change::Withdrawal(_)));
+            let alone = is_alone(&next);
             let fits = load.first().is_none_or(|first| !alone && goes_with(first, &next));
             if !fits {
                 self.held.push_front(next);
                 break;
             }
-            if let Some(Change::Save(save)) = change(&next) {
-                values += save.entries.iter().map(|entry| entry.curve.len()).sum::<usize>();
-            }
+            values += values_of(&next);
             load.push(next);
             if alone {
                 break;
@@ -106,6 +111,7 @@ impl Lanes {
             backfill: Lane { queue: backfill, held: VecDeque::new() },
             stop,
             live_in_a_row: 0,
+            held_until: None,
             waiting,
         }
     }
@@ -113,20 +119,24 @@ impl Lanes {
     /// The next load, waiting for one; `due` is how long until something becomes due.
     pub fn next(&mut self, due: Option<Duration>) -> Load {
         loop {
-            let aged = self.live_in_a_row >= AGEING && self.backfill.has_next();
+            let is_held = self.held_until.is_some_and(|until| Instant::now() < until);
+            let has_backfill = !is_held && self.backfill.has_next();
+            let aged = self.live_in_a_row >= AGEING && has_backfill;
             if !aged && self.live.has_next() {
                 self.live_in_a_row += 1;
-                return Load::Live(self.live.load(|command| Some(&command.change), |_, _| true));
+                let is_alone = |command: &Command| matches!(command.change, Change::Withdrawal(_));
+                let change = |command: &'_ Command| values_of(&command.change);
+                return Load::Live(self.live.load(change, is_alone, |_, _| true));
             }
             // A live tick moves the clock as well; only without one it needs a tick of its own.
             if due == Some(Duration::ZERO) {
                 return Load::Due;
             }
-            if self.backfill.has_next() {
-                self.live_in_a_row = 0;
+            self.live_in_a_row = 0;
+            if has_backfill {
+                self.held_until = None;
                 return self.backfill_load();
             }
-            self.live_in_a_row = 0;
             // A sender that is gone can never say stop: that is one.
             if *self.stop.borrow() || self.stop.has_changed().is_err() {
                 return Load::Stop;
@@ -140,28 +150,47 @@ impl Lanes {
     fn backfill_load(&mut self) -> Load {
         let same_source = |one: &Backfill, other: &Backfill| match (one, other) {
             (Backfill::Change(_, one), Backfill::Change(_, other)) => one.source == other.source,
+            (Backfill::Message(_), Backfill::Message(_)) => true,
             _ => false,
         };
-        let mut changes = Vec::new();
-        for item in self.backfill.load(change_of, same_source) {
+        let is_alone = |item: &Backfill| match item {
+            Backfill::Flush(_) => true,
+            _ => matches!(change_of(item), Some(Change::Withdrawal(_))),
+        };
+        let values = |item: &Backfill| change_of(item).map_or(0, values_of);
+        let (mut changes, mut messages) = (Vec::new(), Vec::new());
+        for item in self.backfill.load(values, is_alone, same_source) {
             match item {
                 Backfill::Change(change, position) => changes.push((*change, position)),
+                Backfill::Message(message) => messages.push(message),
                 Backfill::Flush(done) => return Load::Flush(done),
             }
         }
-        Load::Backfill(changes)
+        if messages.is_empty() { Load::Backfill(changes) } else { Load::Messages(messages) }
+    }
+
+    /// Puts back messages that could not be taken in, in front of those behind them, for a while.
+    pub fn put_back(&mut self, messages: Vec<Message>, pause: Duration) {
+        for message in messages.into_iter().rev() {
+            self.backfill.held.push_front(Backfill::Message(message));
+        }
+        self.held_until = Some(Instant::now() + pause);
     }
 
     /// Waits until something arrives (true) or may be due (false).
     fn wait(&mut self, due: Option<Duration>) -> bool {
-        let Lanes { live, backfill, stop, waiting, .. } = self;
+        let Lanes { live, backfill, stop, waiting, held_until, .. } = self;
         let Some(runtime) = waiting else { return false };
-        let longest = due.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+        let held = held_until.map(|until| until.saturating_duration_since(Instant::now()));
+        let longest = due.unwrap_or(LONGEST_WAIT).min(held.unwrap_or(LONGEST_WAIT));
+        let longest = longest.min(LONGEST_WAIT);
         runtime.block_on(async {
             tokio::select! {
                 biased;
                 Some(command) = live.queue.recv() => live.held.push_back(command),
-                Some(item) = backfill.queue.recv() => backfill.held.push_back(item),
+                Some(item) = backfill.queue.recv(), if held.is_none() => {
+                    backfill.held.push_back(item);
+                }
                 _ = stop.wait_for(|stop| *stop) => {}
                 () = tokio::time::sleep(longest) => return false,
             }
@@ -173,12 +202,21 @@ impl Lanes {
 fn change_of(item: &Backfill) -> Option<&Change> {
     match item {
         Backfill::Change(change, _) => Some(change),
+        Backfill::Message(message) => message.change.as_deref(),
         Backfill::Flush(_) => None,
+    }
+}
+
+fn values_of(change: &Change) -> usize {
+    match change {
+        Change::Save(save) => save.entries.iter().map(|entry| entry.curve.len()).sum(),
+        _ => 0,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::messages::Teller;
     use smartpulse_operators::change::{BatchName, Checks, RefusedBatch, Withdrawal};
     use smartpulse_operators::time::Instant;
 
@@ -220,6 +258,7 @@ mod tests {
             seen.push(match lanes.next(None) {
                 Load::Live(commands) => format!("L{}", commands.len()),
                 Load::Backfill(changes) => format!("B{}", changes.len()),
+                Load::Messages(messages) => format!("M{}", messages.len()),
                 Load::Flush(_) => "F".to_owned(),
                 Load::Due => "D".to_owned(),
                 Load::Stop => return seen,
@@ -249,6 +288,49 @@ mod tests {
             backfill(plain(), "t", 2),
         ];
         assert_eq!(loads(Vec::new(), backfills), ["B1", "B1", "F", "B1"]);
+    }
+
+    fn message(change: Option<Change>) -> Backfill {
+        let (to, _) = mpsc::unbounded_channel();
+        let (change, teller) = (change.map(Box::new), Teller { to, number: 0 });
+        Backfill::Message(Message { change, offsets: Vec::new(), teller })
+    }
+
+    #[test]
+    fn messages_of_all_sources_share_a_tick_but_not_with_a_replay_or_a_withdrawal() {
+        let backfills = vec![
+            message(Some(plain())),
+            message(None),
+            message(Some(plain())),
+            backfill(plain(), "s", 1),
+            message(Some(withdrawal())),
+            message(Some(plain())),
+        ];
+        assert_eq!(loads(vec![plain()], backfills), ["L1", "M3", "B1", "M1", "M1"]);
+    }
+
+    #[test]
+    fn messages_that_are_put_back_stay_in_order_while_live_changes_go_on() {
+        let (live, live_queue) = mpsc::channel(9);
+        let (backfill, backfill_queue) = mpsc::channel(9);
+        let (_stop, stopping) = watch::channel(false);
+        let mut lanes = Lanes::new(live_queue, backfill_queue, stopping);
+        let code = |code: &str| {
+            let code = code.to_owned();
+            Change::Refused(RefusedBatch { code, values: 1, recorded: None })
+        };
+        backfill.try_send(message(Some(code("a")))).unwrap();
+        backfill.try_send(message(Some(code("b")))).unwrap();
+        let Load::Messages(two) = lanes.next(None) else { panic!("two messages wait") };
+        backfill.try_send(message(Some(code("c")))).unwrap();
+        live.try_send(super::tests::live(plain())).unwrap();
+        lanes.put_back(two, Duration::from_millis(200));
+        assert!(matches!(lanes.next(None), Load::Live(_)));
+        assert!(matches!(lanes.next(None), Load::Due), "nothing may be taken yet");
+        let Load::Messages(three) = lanes.next(None) else { panic!("three messages wait") };
+        let codes: Vec<Option<Change>> =
+            three.into_iter().map(|it| it.change.map(|c| *c)).collect();
+        assert_eq!(codes, [Some(code("a")), Some(code("b")), Some(code("c"))]);
     }
 
     #[test]

@@ -53,6 +53,7 @@ impl Place {
             position: None,
             requests: Vec::new(),
             digests: Vec::new(),
+            offsets: Vec::new(),
         }
     }
 

@@ -8,7 +8,9 @@ use thiserror::Error;
 /// Bytes before the payload.
 pub(super) const HEADER: usize = 4 + 4 + 8 + 1;
 /// Version of the payload's form.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
+/// The form without offsets, as releases before wrote it.
+const WITHOUT_OFFSETS: u8 = 1;
 /// Longest payload: one save of a replay may be large, but a length beyond this is damage.
 const MAX_PAYLOAD: usize = 1 << 30;
 
@@ -75,10 +77,19 @@ pub(super) fn newer_version(record: &[u8]) -> Option<u8> {
 /// The tick in a verified record.
 pub(super) fn decode(record: &[u8]) -> Result<Tick, RecordError> {
     match record[HEADER - 1] {
-        VERSION => postcard::from_bytes(&record[HEADER..])
-            .map_err(|problem| RecordError::Payload(problem.to_string())),
+        VERSION => postcard::from_bytes(&record[HEADER..]).map_err(unreadable),
+        WITHOUT_OFFSETS => {
+            let (epoch, clock, changes, position, requests, digests) =
+                postcard::from_bytes(&record[HEADER..]).map_err(unreadable)?;
+            let offsets = Vec::new();
+            Ok(Tick { epoch, clock, changes, position, requests, digests, offsets })
+        }
         other => Err(RecordError::NewerVersion(other)),
     }
+}
+
+fn unreadable(problem: postcard::Error) -> RecordError {
+    RecordError::Payload(problem.to_string())
 }
 
 fn checksum(length: &[u8], rest: &[u8]) -> u32 {

@@ -25,6 +25,7 @@ fn tick(epoch: u64) -> Tick {
         position: None,
         requests: Vec::new(),
         digests: vec![(Epoch(epoch - 1), [epoch as u8; 16])],
+        offsets: Vec::new(),
     }
 }
 

@@ -8,17 +8,18 @@ use std::thread::{self, JoinHandle};
 
 use smartpulse_operators::batch::Epoch;
 use smartpulse_operators::time::Instant;
+use smartpulse_serve::command::{Done, Reply};
 use smartpulse_serve::read_model::ReadModel;
 use tokio::sync::watch;
 use tracing::error;
 
 use super::{ServiceError, flagging};
-use crate::engine::{Base, Engine};
+use crate::engine::{Base, Engine, Replies};
 use crate::failpoint;
 use crate::folder::DataFolder;
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
-use crate::ingest::{Digests, Handed, InFlight, Journaled};
+use crate::ingest::{Digests, Handed, Hearer, InFlight, Journaled};
 use crate::journal::Journal;
 use crate::recovery::{self, Recovered, RecoveryError};
 use crate::snapshot;
@@ -32,6 +33,31 @@ pub(super) struct After {
     pub(super) digests: Digests,
     pub(super) snapshots: PathBuf,
     pub(super) read_model: Arc<ReadModel>,
+}
+
+impl After {
+    /// Tells what became of a change.
+    fn tell(&self, hearer: Hearer, reply: Reply) {
+        let (caller, idempotency) = match hearer {
+            Hearer::Nobody => return,
+            Hearer::Caller(caller, idempotency) => (caller, idempotency),
+            Hearer::Source(teller) => {
+                let refused = match reply.done {
+                    Done::Saved(saved) => saved.slots,
+                    _ => Vec::new(),
+                };
+                return teller.tell(refused);
+            }
+        };
+        let waiting = idempotency.and_then(|key| {
+            self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.scope)
+        });
+        for also in waiting.into_iter().flat_map(|(_, waiting)| waiting) {
+            let _ = also.send(Ok(reply.clone()));
+        }
+        // A caller that has gone away needs no answer: the change stands.
+        let _ = caller.send(Ok(reply));
+    }
 }
 
 /// What the engine thread begins with.
@@ -121,7 +147,7 @@ fn run_engine(
     let mut last_snapshot = engine.base().epoch;
     let mut writing: Option<JoinHandle<()>> = None;
     while let Ok(handed) = journaled.recv() {
-        let Journaled { tick, callers, journal_bytes } = match handed {
+        let Journaled { tick, hearers, journal_bytes } = match handed {
             Handed::Tick(tick) => tick,
             Handed::Flush(done) => {
                 // Who asked may have gone away.
@@ -129,21 +155,14 @@ fn run_engine(
                 continue;
             }
         };
-        let applied = engine.apply(&tick, !callers.is_empty(), journal_bytes)?;
+        let applied = engine.apply(&tick, Replies::wanted_by(&hearers), journal_bytes)?;
         after
             .digests
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push((applied.epoch, applied.digest));
-        for ((caller, idempotency), reply) in callers.into_iter().zip(applied.replies) {
-            let waiting = idempotency.and_then(|key| {
-                after.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&key.scope)
-            });
-            for also in waiting.into_iter().flat_map(|(_, waiting)| waiting) {
-                let _ = also.send(Ok(reply.clone()));
-            }
-            // A caller that has gone away needs no answer: the change stands.
-            let _ = caller.send(Ok(reply));
+        for (hearer, reply) in hearers.into_iter().zip(applied.replies) {
+            after.tell(hearer, reply);
         }
         let begun = *snapshot_at.get_or_insert(journal_bytes);
         let idle = writing.as_ref().is_none_or(JoinHandle::is_finished);

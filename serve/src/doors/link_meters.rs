@@ -1,6 +1,7 @@
 //! Figures of the links to other systems.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -16,6 +17,7 @@ use crate::snapshot::Snapshot;
 pub(super) struct LinkMeters {
     up: Family<Link, Gauge>,
     lag: Family<Link, Gauge>,
+    lag_seconds: Family<Link, Gauge<f64, AtomicU64>>,
     counts: Family<LinkCount, Gauge>,
 }
 
@@ -37,7 +39,9 @@ impl LinkMeters {
         let help = "Whether the link to another system does what it is for";
         registry.register("link_up", help, self.up.clone());
         registry.register("link_lag_epochs", "Epochs that a link is behind", self.lag.clone());
-        let help = "What a link has counted since the start";
+        let help = "Seconds that a link is behind";
+        registry.register("link_lag_seconds", help, self.lag_seconds.clone());
+        let help = "What a link has counted since the start, and what waits for it";
         registry.register("link_count", help, self.counts.clone());
     }
 
@@ -49,6 +53,7 @@ impl LinkMeters {
             let is_up = i64::from(state.standing == Standing::Following);
             self.up.get_or_create(&link).set(is_up);
             self.lag.get_or_create(&link).set(gauge(attached.lag_epochs(newest)));
+            self.lag_seconds.get_or_create(&link).set(attached.lag_seconds(newest));
             for (what, count) in &state.counts {
                 let counted = LinkCount { kind: link.kind, name: link.name.clone(), what };
                 self.counts.get_or_create(&counted).set(gauge(*count));

@@ -143,7 +143,7 @@ impl Refusal {
         }
     }
 
-    fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Refusal::Unreadable { .. } => "UNREADABLE_BODY",
             Refusal::Broken(_) => "BROKEN_BODY",

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::Uri;
-use smartpulse_operators::batch::{Batch, Sequence};
-use smartpulse_operators::change::{Change, Curve, Entry, Save};
+use smartpulse_operators::change::Change;
 use smartpulse_operators::series::{Kind, Provider};
-use smartpulse_operators::time::Instant;
 
 use super::answer::Answer;
 use super::body::Posted;
@@ -16,7 +14,8 @@ use super::path::{self, ProviderPath, UnitPath};
 use super::refusal::Refusal;
 use super::save_answer;
 use super::save_body::SaveBody;
-use super::save_shape::{ShapedSave, Target, shape};
+use super::save_shape::shape;
+use super::shaped_save::{Origin, Target};
 use super::words::Words;
 use crate::command::Done;
 
@@ -61,42 +60,17 @@ async fn save(
     if shaped.entries.iter().all(|entry| entry.slots.is_empty()) {
         return Ok(save_answer::refused(&shaped));
     }
-    let batch = Batch {
+    let change = Change::Save(shaped.save(Origin {
         id: desk.fresh_id(),
-        sequence: Sequence(0),
-        recorded: Instant::MIN,
-        valid_after: shaped.valid_after,
-        provider: shaped.target.provider.clone(),
-        user: Some(posted.call.caller.identity.to_owned()),
-        note: shaped.note.clone(),
+        user: posted.call.caller.identity.to_owned(),
+        checks: posted.call.caller.checks(),
         source_batch: None,
         skips_existing_check,
-    };
-    let change = Change::Save(Save {
-        batch,
-        checks: posted.call.caller.checks(),
-        path: Some(shaped.target.unit),
-        entries: entries(&shaped),
-        refused: Vec::new(),
-    });
+    }));
     let reply = desk.ask(change, posted.idempotency).await?;
     match &reply.done {
         Done::Saved(saved) => Ok(save_answer::decided(&shaped, saved, &reply, returns_saves)),
         // The key was used before for something that was no save.
         _ => Err(Refusal::KeyReused),
     }
-}
-
-/// The entries to decide: those with a value that was fit.
-fn entries(save: &ShapedSave) -> Vec<Entry> {
-    let sent = save.entries.iter().filter(|entry| !entry.slots.is_empty());
-    sent.map(|entry| Entry {
-        kind: save.target.kind,
-        unit: entry.unit,
-        period: entry.period,
-        conform_upper_limit: entry.conform_upper_limit,
-        apply_final_forecast: entry.apply_final_forecast,
-        curve: Curve::new(entry.period, entry.slots.iter().copied()),
-    })
-    .collect()
 }

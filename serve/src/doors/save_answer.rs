@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::answer::Answer;
 use super::curve_text::measure_word;
-use super::save_shape::{ShapedEntry, ShapedSave};
+use super::shaped_save::{ShapedEntry, ShapedSave};
 use crate::command::{Reply, Saved, SlotDecision};
 
 /// The code of an entry without values.

@@ -10,18 +10,20 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use smartpulse_operators::time::Instant;
+
 use super::refusal::Refusal;
 
 /// The body of a save.
 #[derive(Debug, Default)]
 pub(crate) struct SaveBody<'b> {
     pub(crate) entries: Option<Option<Vec<EntryBody<'b>>>>,
-    /// A number or a word.
-    pub(crate) measure: Option<&'b RawValue>,
+    /// A number or a word, as it is written.
+    pub(crate) measure: Option<&'b str>,
     pub(crate) note: Option<Option<Text<'b>>>,
     pub(crate) valid_after: Option<Option<Text<'b>>>,
     /// Old clients send `userId`; who saved is known from the token alone.
-    unbelieved: Option<IgnoredAny>,
+    pub(super) unbelieved: Option<IgnoredAny>,
 }
 
 /// One curve of it.
@@ -35,7 +37,7 @@ pub(crate) struct EntryBody<'b> {
     pub(crate) normalized: Option<Option<Vec<PredictionBody<'b>>>>,
     pub(crate) first_start: Option<Option<Text<'b>>>,
     /// Notes, providers and create dates of the normalised form: the save itself says them.
-    unbelieved: [Option<IgnoredAny>; 3],
+    pub(super) unbelieved: [Option<IgnoredAny>; 3],
     pub(crate) apply_final_forecast: Option<Option<bool>>,
     pub(crate) conform_upper_limit: Option<Option<bool>>,
 }
@@ -44,12 +46,14 @@ pub(crate) struct EntryBody<'b> {
 #[derive(Debug, Default)]
 pub(crate) struct PredictionBody<'b> {
     pub(crate) start: Option<Text<'b>>,
+    /// The start where it is no text but a cell of a column.
+    pub(crate) at: Option<Instant>,
     /// Slots from the first delivery, in the normalised form.
     pub(crate) index: Option<i64>,
     /// Places of create date, note and provider in the normalised form.
-    unbelieved: [Option<IgnoredAny>; 3],
-    /// A number of any size, or `null`.
-    pub(crate) value: Option<&'b RawValue>,
+    pub(super) unbelieved: [Option<IgnoredAny>; 3],
+    /// A number of any size, or `null`, as it is written.
+    pub(crate) value: Option<&'b str>,
 }
 
 /// A string, borrowed from the body where it holds no escape.
@@ -124,6 +128,18 @@ fn once<'b, T: Deserialize<'b>, A: MapAccess<'b>>(
     Ok(true)
 }
 
+/// The same for a value that is kept as it is written.
+fn written<'b, A: MapAccess<'b>>(
+    place: &mut Option<&'b str>,
+    name: &str,
+    map: &mut A,
+) -> Result<bool, A::Error> {
+    refuse_second(place, name)?;
+    let value: &RawValue = map.next_value().map_err(|error| within(name, &error))?;
+    *place = Some(value.get());
+    Ok(true)
+}
+
 /// The same for a list of objects, or null.
 fn list<'b, T: Fields<'b>, A: MapAccess<'b>>(
     place: &mut Option<Option<Vec<T>>>,
@@ -158,7 +174,7 @@ impl<'b> Fields<'b> for SaveBody<'b> {
     fn field<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
             _ if is(name, &["unitForecastList"]) => list(&mut self.entries, name, map),
-            _ if is(name, &["measureUnit", "mu"]) => once(&mut self.measure, name, map),
+            _ if is(name, &["measureUnit", "mu"]) => written(&mut self.measure, name, map),
             _ if is(name, &["note"]) => once(&mut self.note, name, map),
             _ if is(name, &["validAfter"]) => once(&mut self.valid_after, name, map),
             _ if is(name, &["userId"]) => once(&mut self.unbelieved, name, map),
@@ -196,7 +212,7 @@ impl<'b> Fields<'b> for PredictionBody<'b> {
     fn field<A: MapAccess<'b>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
             _ if is(name, &["ds", "deliveryStart"]) => once(&mut self.start, name, map),
-            _ if is(name, &["v", "value"]) => once(&mut self.value, name, map),
+            _ if is(name, &["v", "value"]) => written(&mut self.value, name, map),
             _ if is(name, &["idx", "index"]) => once(&mut self.index, name, map),
             _ if is(name, &["ci"]) => once(&mut self.unbelieved[0], name, map),
             _ if is(name, &["bni"]) => once(&mut self.unbelieved[1], name, map),

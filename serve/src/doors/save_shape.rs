@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use smartpulse_operators::batch::Batch;
 use smartpulse_operators::outcome::Outcome;
-use smartpulse_operators::quantity::{Decimal, Measure, NULL};
+use smartpulse_operators::quantity::{Decimal, Measure, NULL, NumberError};
 use smartpulse_operators::reference::Reference;
-use smartpulse_operators::series::{Kind, Provider};
+use smartpulse_operators::series::Kind;
 use smartpulse_operators::time::{Instant, Period, Zone};
 use smartpulse_operators::unit::{Unit, UnitType};
 
@@ -17,6 +17,7 @@ use super::clock_text::read_time;
 use super::refusal::{FieldFault, Refusal};
 use super::rules::DoorRules;
 use super::save_body::{EntryBody, PredictionBody, SaveBody};
+use super::shaped_save::{ShapedEntry, ShapedSave, Target};
 use crate::window::zone_of;
 
 /// Deliveries and issue times lie in `[1900, 2200)`: elsewhere a year was mistyped. In microseconds.
@@ -24,41 +25,6 @@ const EARLIEST: Instant = Instant(-2_208_988_800_000_000);
 const LATEST: Instant = Instant(7_258_118_400_000_000);
 /// Faults named in one refusal: enough to see the pattern, not a copy of the body.
 const MAX_FAULTS: usize = 20;
-
-/// Whose save it is: what the path says.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) kind: Kind,
-    pub(crate) unit: Unit,
-    pub(crate) provider: Provider,
-}
-
-/// A save whose shape is sound.
-#[derive(Clone, Debug)]
-pub(crate) struct ShapedSave {
-    pub(crate) target: Target,
-    pub(crate) measure: Measure,
-    pub(crate) note: Option<String>,
-    /// Given, or [`Instant::MIN`] where it follows `recorded`.
-    pub(crate) valid_after: Instant,
-    /// The entries, in the order of the body.
-    pub(crate) entries: Vec<ShapedEntry>,
-}
-
-/// One of its curves.
-#[derive(Clone, Debug)]
-pub(crate) struct ShapedEntry {
-    pub(crate) unit: Unit,
-    pub(crate) period: Period,
-    pub(crate) apply_final_forecast: bool,
-    pub(crate) conform_upper_limit: bool,
-    /// Values given.
-    pub(crate) requested: usize,
-    /// Slots with their values in hundredths of a kW, ascending; [`NULL`] for a withdrawal.
-    pub(crate) slots: Vec<(Instant, i64)>,
-    /// Slots refused by their shape, ascending, once for each value given.
-    pub(crate) refused: Vec<(Instant, Outcome)>,
-}
 
 /// Judges the shape of `body`.
 pub(crate) fn shape(
@@ -134,7 +100,7 @@ fn first_start(
 }
 
 fn measure(body: &SaveBody<'_>) -> Result<Measure, Refusal> {
-    let Some(text) = body.measure.map(|raw| raw.get()).filter(|text| *text != "null") else {
+    let Some(text) = body.measure.filter(|text| *text != "null") else {
         return Ok(Measure::default());
     };
     Measure::parse(text.trim_matches('"')).ok_or_else(|| {
@@ -241,6 +207,7 @@ impl Reading<'_> {
         let missing = |name: &str| Refusal::field(self.field(index, name), "is missing");
         let start = match (&prediction.start, prediction.index, self.first) {
             (None, Some(place), Some(first)) => self.indexed(index, place, first)?,
+            _ if let Some(start) = prediction.at => self.placed(index, start)?,
             (start, ..) => {
                 let text = start.as_ref().ok_or_else(|| missing("ds"))?;
                 match Instant::parse(&text.0) {
@@ -249,21 +216,33 @@ impl Reading<'_> {
                 }
             }
         };
-        let number = prediction.value.ok_or_else(|| missing("v"))?.get();
+        let number = prediction.value.ok_or_else(|| missing("v"))?;
         if number == "null" {
             return Ok((start, Ok(NULL)));
         }
         if !number.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
             return Err(Refusal::field(self.field(index, "v"), "must be a number or null"));
         }
-        // JSON's numbers are all decimals, so what cannot be read is too large.
-        let value = Decimal::parse(number)
+        let decimal = Decimal::parse(number);
+        if decimal == Err(NumberError::Unreadable) {
+            return Err(Refusal::field(self.field(index, "v"), "must be a number or null"));
+        }
+        let value = decimal
             .and_then(|decimal| {
                 decimal.rounded(self.rules.rounding_digits).to_quantity(self.measure, self.period)
             })
             .ok()
             .filter(|value| value.0.abs() <= self.rules.value_bound.0);
         Ok((start, value.map(|value| value.0).ok_or(Outcome::ValueOutOfRange)))
+    }
+
+    /// The slot start of a value in a column.
+    fn placed(&self, index: usize, start: Instant) -> Result<Instant, Refusal> {
+        if (EARLIEST..LATEST).contains(&start) {
+            return Ok(start);
+        }
+        let rule = format!("{start} lies outside the years 1900 to 2199");
+        Err(Refusal::field(self.field(index, "ds"), rule))
     }
 
     /// The slot start of a value in the normalised form.

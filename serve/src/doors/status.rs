@@ -49,7 +49,7 @@ pub(crate) async fn status(State(desk): State<Arc<Desk>>, uri: Uri) -> Result<An
         "retained": { "epochs": epochs, "oldestEpoch": oldest.0 },
         "streams": { "open": open, "cohorts": cohorts },
         "lag": { "historyEpochs": figures.history_lag_epochs },
-        "sources": figures.sources.iter().map(source).collect::<Vec<_>>(),
+        "sources": figures.sources.iter().map(source).chain(told(Direction::Source)).collect::<Vec<_>>(),
         "sinks": told(Direction::Sink),
         "feeds": told(Direction::Feed),
         "localRoles": desk.doors.rules.local_roles,
