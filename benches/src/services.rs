@@ -1,6 +1,7 @@
 //! Rows that need a service beside the platform: with `--services` only. Each service is a real one, started here on
 //! the loopback.
 
+mod pulsar_in;
 mod redis_out;
 mod replica;
 
@@ -14,5 +15,6 @@ pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
         return Ok(());
     }
     redis_out::rows(plan, table)?;
-    replica::rows(plan, table)
+    replica::rows(plan, table)?;
+    pulsar_in::rows(plan, table)
 }

@@ -34,8 +34,9 @@ pub use export::totals::{TotalRow, TotalsExport};
 pub use export::units::export_units;
 pub use export::{ExportError, ExportStamp};
 pub use pulsar::{
-    DeadLetter, DeadLetters, PulsarClient, PulsarFault, PulsarMode, PulsarReader, PulsarSettings,
-    PulsarTopic, Reached, Read, Received, Resending, Resent, Why, connect, partitions, resend,
+    DeadLetter, DeadLetters, DeltaMessage, PulsarClient, PulsarCoding, PulsarDeltas, PulsarFault,
+    PulsarMode, PulsarReader, PulsarSent, PulsarSettings, PulsarSink, PulsarTopic, Reached, Read,
+    Received, Resending, Resent, Resume, Why, connect, partitions, resend,
 };
 pub use redis::{
     REDIS_APPLY_SCRIPT, RedisFault, RedisReader, RedisReplica, RedisSettings, RedisSink,

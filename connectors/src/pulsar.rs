@@ -8,13 +8,16 @@
 mod client;
 mod error;
 mod letter;
+mod newest;
 mod reader;
 mod resend;
 mod settings;
+mod sink;
 
 pub use client::{PulsarClient, connect, partitions};
 pub use error::PulsarFault;
 pub use letter::{DeadLetter, DeadLetters, Why};
 pub use reader::{PulsarReader, Reached, Read, Received};
 pub use resend::{Resending, Resent, resend};
-pub use settings::{PulsarMode, PulsarSettings, PulsarTopic};
+pub use settings::{PulsarDeltas, PulsarMode, PulsarSettings, PulsarTopic};
+pub use sink::{DeltaMessage, PulsarCoding, PulsarSent, PulsarSink, Resume};

@@ -65,7 +65,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     open(
         "pulsar",
-        "Pulsar clusters that forecasts are read from: a list of tables with `name`, `url`, `token_file`, `ca_file`, `timeout_ms`, and `topics`, a list of tables with `topic`, `subscription`, `mode`, `provider`, `roles`, `dead_letters`, `receive_messages`",
+        "Pulsar clusters that forecasts are read from and changes written to: a list of tables with `name`, `url`, `token_file`, `ca_file`, `timeout_ms`, and `topics`, a list of tables with `topic`, `subscription`, `mode`, `provider`, `roles`, `dead_letters`, `receive_messages`, and `deltas`, a list of tables with `topic`, `views`, `compression`",
     ),
     open(
         "replica.redis",

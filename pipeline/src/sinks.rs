@@ -1,6 +1,7 @@
 //! Systems that the views are written to. Each has a thread of its own that follows the read model as any reader
 //! does: one that is slow or dead is behind, and stops neither the engine nor another one.
 
+mod pulsar;
 mod redis;
 
 use std::sync::Arc;
@@ -40,21 +41,35 @@ impl Sinks {
         let (stop, stopping) = watch::channel(false);
         let incarnation = service.read_model.incarnation();
         let mut sinks = Sinks { links: Vec::new(), threads: Vec::new(), stop };
+        let work = |link: &Arc<Attached>| Work {
+            read_model: Arc::clone(&service.read_model),
+            writer: Writer { incarnation, id: Uuid::now_v7(), is_live, now: clocks.now },
+            link: Arc::clone(link),
+            stopping: stopping.clone(),
+        };
         for settings in &config.redis {
             let link = Attached::new(Direction::Sink, "redis", &settings.name);
-            sinks.links.push(Arc::clone(&link));
-            let work = Work {
-                read_model: Arc::clone(&service.read_model),
-                writer: Writer { incarnation, id: Uuid::now_v7(), is_live, now: clocks.now },
-                link,
-                stopping: stopping.clone(),
-            };
-            let settings = settings.clone();
-            sinks.threads.push(thread::spawn(move || {
+            let (settings, work) = (settings.clone(), work(&link));
+            sinks.begin(link, move || {
                 alone(redis::run(settings, work));
-            }));
+            });
+        }
+        for connection in &config.pulsar {
+            for deltas in &connection.deltas {
+                let name = format!("{}/{}", connection.name, deltas.topic);
+                let link = Attached::new(Direction::Sink, "pulsar", &name);
+                let (connection, deltas, work) = (connection.clone(), deltas.clone(), work(&link));
+                sinks.begin(link, move || {
+                    alone(pulsar::run(connection, deltas, work));
+                });
+            }
         }
         sinks
+    }
+
+    fn begin(&mut self, link: Arc<Attached>, run: impl FnOnce() + Send + 'static) {
+        self.links.push(link);
+        self.threads.push(thread::spawn(run));
     }
 
     /// How each stands.

@@ -6,6 +6,8 @@
 #[path = "program/client.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod client;
+#[path = "pulsar/deltas.rs"]
+mod deltas;
 #[path = "pulsar/faults.rs"]
 mod faults;
 #[path = "live/forwarder.rs"]
@@ -13,6 +15,9 @@ mod faults;
 mod forwarder;
 #[path = "pulsar/letters.rs"]
 mod letters;
+#[path = "redis/load.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod load;
 #[path = "pulsar/post.rs"]
 mod post;
 #[path = "program/process.rs"]

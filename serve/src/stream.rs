@@ -12,6 +12,7 @@ mod index;
 pub(crate) mod picture;
 mod rows;
 pub(crate) mod selection;
+pub mod sending;
 mod text;
 mod total_groups;
 

@@ -15,6 +15,15 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// All of time.
+    pub(crate) const EVER: Window =
+        Window { from: Some(Instant::MIN), to: Some(Instant(i64::MAX)) };
+
+    /// Whether it is all of time: then only days that there are can be counted.
+    pub(crate) fn is_ever(&self) -> bool {
+        *self == Window::EVER
+    }
+
     /// The range; where an end is missing, the one that makes it two civil days of `zone`.
     pub(crate) fn range(&self, zone: &Zone, clock: Instant) -> (Instant, Instant) {
         match (self.from, self.to) {

@@ -45,7 +45,7 @@ loadBalancerEnabled=false
 diskUsageThreshold=0.99
 diskUsageWarnThreshold=0.98
 acknowledgmentAtBatchIndexLevelEnabled=true
-brokerDeduplicationEnabled=false
+brokerDeduplicationEnabled=true
 brokerShutdownTimeoutMs=5000
 ";
 

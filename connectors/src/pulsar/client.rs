@@ -15,6 +15,9 @@ const TRIES: u32 = 2;
 /// Messages that may wait to be written to one connection.
 const OUTBOUND: usize = 1_000;
 
+/// How long a message may take that the broker is known to have.
+pub(super) const READING: Duration = Duration::from_secs(10);
+
 /// A connected client; its connections end when it and all that came of it are dropped.
 pub type PulsarClient = Pulsar<TokioExecutor>;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::PulsarFault;
+use super::sink::PulsarCoding;
 
 /// How Pulsar is reached and what is read there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,27 @@ pub struct PulsarSettings {
     pub timeout_ms: u64,
     /// Topics that forecasts are read from.
     pub topics: Vec<PulsarTopic>,
+    /// Topics that what changes is written to.
+    pub deltas: Vec<PulsarDeltas>,
+}
+
+/// A topic that what changes is written to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PulsarDeltas {
+    /// The topic, with or without partitions.
+    pub topic: String,
+    /// The views: `latest`, `actuals`, `totals`, `units`.
+    pub views: Vec<String>,
+    /// How messages are compressed: `none`, `lz4`, `zstd`, `snappy`, `zlib`.
+    pub compression: PulsarCoding,
+}
+
+impl Default for PulsarDeltas {
+    fn default() -> PulsarDeltas {
+        let views = ["latest", "totals"].map(str::to_owned).into();
+        PulsarDeltas { topic: String::new(), views, compression: PulsarCoding::default() }
+    }
 }
 
 /// A topic that forecasts are read from.
@@ -45,6 +67,9 @@ pub struct PulsarTopic {
     pub receive_messages: u32,
 }
 
+/// Views that can be written.
+const VIEWS: [&str; 4] = ["latest", "actuals", "totals", "units"];
+
 /// Who else may read a subscription.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -65,6 +90,7 @@ impl Default for PulsarSettings {
             ca_file: None,
             timeout_ms: 5_000,
             topics: Vec::new(),
+            deltas: Vec::new(),
         }
     }
 }
@@ -122,6 +148,24 @@ impl PulsarSettings {
                 (1..=100_000).contains(&topic.receive_messages),
                 "topics.receive_messages",
                 "1 to 100,000",
+            )?;
+        }
+        for (place, deltas) in self.deltas.iter().enumerate() {
+            let whole = full_name(&deltas.topic);
+            rule(whole.is_some(), "deltas.topic", "persistent://tenant/namespace/name")?;
+            let others = self.deltas[..place].iter().map(|other| full_name(&other.topic));
+            let read = self
+                .topics
+                .iter()
+                .flat_map(|topic| [topic.full_name(), full_name(&topic.letters())]);
+            let is_taken = others.chain(read).any(|other| other == whole);
+            rule(!is_taken, "deltas.topic", "a topic that is used for nothing else")?;
+            rule(!deltas.views.is_empty(), "deltas.views", "at least one view")?;
+            let is_view = |view: &String| VIEWS.contains(&view.as_str());
+            rule(
+                deltas.views.iter().all(is_view),
+                "deltas.views",
+                "latest, actuals, totals or units",
             )?;
         }
         Ok(())

@@ -120,6 +120,11 @@ impl Engine {
         sources.into_iter().find(|source| source["kind"] == "pulsar").unwrap_or_default()
     }
 
+    /// What it says of its only sink.
+    pub(crate) fn sink(&self) -> Value {
+        self.client().get("/api/v2.0/status").json()["data"]["sinks"][0].clone()
+    }
+
     /// What it has counted of its only source since its start.
     pub(crate) fn counted(&self, what: &str) -> u64 {
         self.source()["counts"][what].as_u64().unwrap_or(0)

@@ -237,6 +237,16 @@ pub(super) fn add_total(
     causes: &[Cause],
     groups: &mut Touched,
 ) {
+    if selection.window.is_ever() {
+        // Where nobody reports, there is no row.
+        snapshot.for_each_sums(|key, _| {
+            if key.total == *total && selection.takes_voice(key.kind, &key.provider) {
+                let (total, kind, provider) = (total.clone(), key.kind, key.provider.clone());
+                add(Group::Total { total, kind, provider, day: key.day }, causes, groups);
+            }
+        });
+        return;
+    }
     for (kind, provider) in snapshot.voices() {
         if selection.takes_voice(kind, &provider) {
             for day in days(from, to) {

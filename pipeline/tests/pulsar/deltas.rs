@@ -1,0 +1,321 @@
+//! What changes is written to a topic, and folded it is what the engine shows: each delta begins where the one before
+//! it ended, so that a hole or a repetition would be seen at once.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use smartpulse_services::Pulsar;
+use ureq::Agent;
+
+use super::forwarder::Forwarder;
+use super::load::{FROM, Load, TO};
+use super::post::{Found, Post};
+use super::stage::{Engine, awaited, divide, own_topic, shared_broker};
+
+const PARTITIONS: u32 = 3;
+/// Changes before, between and after faults.
+const CHANGES: u64 = 60;
+const VIEWS: [&str; 4] = ["latest", "actuals", "totals", "units"];
+
+/// Rows by view and key.
+type Rows = BTreeMap<String, Value>;
+
+fn writing(url: &str, topic: &str) -> String {
+    format!(
+        "[{{url={url:?}, timeout_ms=2000, deltas=[{{topic={topic:?}, compression=\"zstd\", \
+         views=[\"latest\", \"actuals\", \"totals\", \"units\"]}}]}}]"
+    )
+}
+
+fn names(topic: &str) -> Vec<String> {
+    (0..PARTITIONS).map(|number| format!("{topic}-partition-{number}")).collect()
+}
+
+/// One partition, folded: its rows, the newest epoch, and how often everything was sent.
+struct Folded {
+    rows: Rows,
+    epoch: u64,
+    resyncs: u32,
+    deltas: u32,
+}
+
+fn number(message: &Found, name: &str) -> u64 {
+    message.property(name).parse().unwrap_or_else(|_| panic!("{name}: {message:?}"))
+}
+
+fn fold(partition: u32, messages: &[Found]) -> Folded {
+    let mut folded = Folded { rows: Rows::new(), epoch: 0, resyncs: 0, deltas: 0 };
+    // The epoch and part of the newest delta, and how many parts its epoch has.
+    let (mut newest, mut parts) = ((0, 0), 1);
+    let mut is_whole = false;
+    for message in messages {
+        if message.property("kind") == "open" {
+            continue;
+        }
+        let epoch = number(message, "epoch");
+        match message.property("kind") {
+            "resync" => {
+                folded.rows.clear();
+                folded.resyncs += 1;
+                is_whole = false;
+            }
+            "rows" => take(&mut folded.rows, message, "rows"),
+            "resync-end" => {
+                is_whole = true;
+                (newest, parts) = ((epoch, u64::MAX), 0);
+            }
+            "delta" => {
+                assert!(is_whole, "a delta before everything was there: {message:?}");
+                let part = number(message, "part");
+                assert!((epoch, part) > newest, "{epoch}.{part} after {newest:?}");
+                if epoch == newest.0 {
+                    assert_eq!(part, newest.1 + 1, "epoch {epoch}");
+                } else {
+                    assert_eq!((newest.1.wrapping_add(1), part), (parts, 0), "epoch {epoch}");
+                }
+                let shards = u64::from_str_radix(message.property("shards"), 16).unwrap();
+                assert_eq!(shards >> partition & 1, 1, "{message:?}");
+                (newest, parts) = ((epoch, part), number(message, "parts"));
+                folded.deltas += 1;
+                take(&mut folded.rows, message, "deltas");
+            }
+            other => panic!("{other}: {message:?}"),
+        }
+        folded.epoch = epoch;
+    }
+    folded
+}
+
+/// Takes the rows of a message; a delta must begin with what was there.
+fn take(rows: &mut Rows, message: &Found, list: &str) {
+    let body: Value = serde_json::from_slice(&message.body).unwrap();
+    assert_eq!(body["epoch"], number(message, "epoch"));
+    let view = body["view"].as_str().unwrap();
+    assert_eq!(view, message.property("view"));
+    for row in body[list].as_array().unwrap() {
+        let key = format!("{view} {}", row["key"]);
+        if list == "deltas" {
+            let before = rows.get(&key).cloned().unwrap_or_default();
+            assert_eq!(row["old"], before, "{key} in {body}");
+        }
+        match &row["new"] {
+            Value::Null => drop(rows.remove(&key)),
+            new => drop(rows.insert(key, new.clone())),
+        }
+    }
+}
+
+/// The rows of a stream at its beginning, and their epoch.
+fn shown(engine: &Engine) -> (u64, Rows) {
+    let views: Vec<String> = VIEWS.iter().map(|view| format!("view={view}")).collect();
+    // Whatever the load says lies in there.
+    let range = format!("from={FROM}&to={TO}");
+    let url = format!(
+        "http://{}/api/v2.0/stream?{}&{range}&kind=forecast&kind=actual",
+        engine.address,
+        views.join("&")
+    );
+    let agent: Agent = Agent::config_builder().proxy(None).build().into();
+    let body = agent.get(url).call().unwrap().into_body();
+    let (mut event, mut rows) = (String::new(), Rows::new());
+    for line in BufReader::new(body.into_reader()).lines() {
+        let line = line.unwrap();
+        if let Some(name) = line.strip_prefix("event: ") {
+            name.clone_into(&mut event);
+        }
+        let Some(data) = line.strip_prefix("data: ") else { continue };
+        let said: Value = serde_json::from_str(data).unwrap();
+        match event.as_str() {
+            "rows" => {
+                for row in said["rows"].as_array().unwrap() {
+                    let view = said["view"].as_str().unwrap();
+                    rows.insert(format!("{view} {}", row["key"]), row["new"].clone());
+                }
+            }
+            "snapshot-end" => return (said["epoch"].as_u64().unwrap(), rows),
+            _ => {}
+        }
+    }
+    panic!("the stream has ended");
+}
+
+/// Waits until the topic is up to date, folds it, and compares it with what the engine shows.
+fn assert_folds(engine: &Engine, post: &Post, topic: &str) -> Vec<Folded> {
+    // The clock may close an epoch at any time: what is compared is of one that stood until all was read.
+    let (shown, folded) = awaited("a topic that is up to date", || {
+        let (epoch, shown) = shown(engine);
+        let is_there = |status: &Value| {
+            let sink = &status["data"]["sinks"][0];
+            sink["state"] == "following"
+                && sink["epoch"] == epoch
+                && status["data"]["epoch"] == epoch
+        };
+        if !is_there(&engine.client().get("/api/v2.0/status").json()) {
+            return None;
+        }
+        let partitions = names(topic).into_iter().zip(0..);
+        let folded: Vec<Folded> =
+            partitions.map(|(name, partition)| fold(partition, &post.all(&name))).collect();
+        is_there(&engine.client().get("/api/v2.0/status").json()).then_some((shown, folded))
+    });
+    let all: Rows = folded.iter().flat_map(|one| one.rows.clone()).collect();
+    assert_eq!(all.len(), folded.iter().map(|one| one.rows.len()).sum::<usize>());
+    for (key, row) in &shown {
+        assert_eq!(all.get(key), Some(row), "{key}");
+    }
+    for key in all.keys() {
+        assert!(shown.contains_key(key), "{key} is not shown");
+    }
+    for view in VIEWS {
+        assert!(shown.keys().any(|key| key.starts_with(view)), "no {view}");
+    }
+    folded
+}
+
+fn seed(test: &str) -> u64 {
+    let seed: u64 = std::env::var("SMARTPULSE_PULSAR_SEED")
+        .map_or_else(|_| rand::random(), |text| text.parse().expect("a whole number"));
+    println!(
+        "seed {seed}; SMARTPULSE_PULSAR_SEED={seed} cargo test -p smartpulse --test pulsar {test}"
+    );
+    seed
+}
+
+#[test]
+fn what_changes_is_written_and_folded_it_is_what_is_shown() {
+    let seed = seed("what_changes_is_written");
+    let broker = shared_broker();
+    let topic = own_topic();
+    divide(&broker, &topic, PARTITIONS);
+    let post = Post::new(&broker.url());
+    post.keep(&names(&topic));
+    let room = tempfile::tempdir().unwrap();
+    let mut engine = Engine::start(&room.path().join("data"), &writing(&broker.url(), &topic));
+    awaited("a sink that follows", || (engine.sink()["state"] == "following").then_some(()));
+    for round in 0..3 {
+        let load = Load::start(format!("http://{}", engine.address), seed + round);
+        load.await_more(2 * CHANGES);
+        load.stop();
+        // It goes on where it was, in the middle of an epoch if that is where it was.
+        engine.kill();
+        engine.start_again();
+    }
+    let folded = assert_folds(&engine, &post, &topic);
+    assert!(folded.iter().all(|one| one.resyncs == 1), "everything was sent at the start alone");
+    assert!(folded.iter().map(|one| one.deltas).sum::<u32>() > CHANGES as u32);
+}
+
+#[test]
+fn whatever_is_killed_or_stopped_the_topic_has_no_hole_and_no_repetition() {
+    let seed = seed("whatever_is_killed_or_stopped_the_topic");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut broker = Pulsar::start().unwrap();
+    let topic = own_topic();
+    divide(&broker, &topic, PARTITIONS);
+    let post = Post::new(&broker.url());
+    post.keep(&names(&topic));
+    let room = tempfile::tempdir().unwrap();
+    let mut engine = Engine::start(&room.path().join("data"), &writing(&broker.url(), &topic));
+    let load = Load::start(format!("http://{}", engine.address), seed);
+    load.await_more(CHANGES);
+    load.stop();
+    assert_folds(&engine, &post, &topic);
+    broker.server().kill();
+    broker.server().start_again().unwrap();
+    let load = Load::start(format!("http://{}", engine.address), seed);
+    load.await_more(CHANGES);
+    load.stop();
+    let folded = assert_folds(&engine, &post, &topic);
+    assert!(folded.iter().all(|one| one.resyncs == 1), "what was missed was still retained");
+    let load = Load::start(format!("http://{}", engine.address), seed);
+    for fault in ["engine", "broker", "both", "pause", "stop", "engine"] {
+        load.await_more(CHANGES);
+        println!("{fault}");
+        std::thread::sleep(Duration::from_millis(random.random_range(0..200)));
+        match fault {
+            "engine" => {
+                engine.kill();
+                engine.start_again();
+            }
+            "stop" => {
+                engine.stop();
+                engine.start_again();
+            }
+            "broker" => {
+                broker.server().kill();
+                load.await_more(CHANGES);
+                broker.server().start_again().unwrap();
+            }
+            "both" => {
+                broker.server().kill();
+                engine.kill();
+                engine.start_again();
+                broker.server().start_again().unwrap();
+            }
+            _ => {
+                broker.server().pause();
+                std::thread::sleep(Duration::from_secs(6));
+                broker.server().resume();
+            }
+        }
+    }
+    load.await_more(CHANGES);
+    load.stop();
+    let folded = assert_folds(&engine, &post, &topic);
+    let resyncs: Vec<u32> = folded.iter().map(|one| one.resyncs).collect();
+    // One that is further behind than what an engine has at hand after a start begins anew.
+    println!("resyncs {resyncs:?}");
+
+    // A broker that comes back without anything gets everything. The engine is not there meanwhile, so that the
+    // oracle is before it.
+    engine.kill();
+    broker.server().start_empty().unwrap();
+    divide(&broker, &topic, PARTITIONS);
+    post.keep(&names(&topic));
+    engine.start_again();
+    let load = Load::start(format!("http://{}", engine.address), seed + 1);
+    load.await_more(CHANGES);
+    load.stop();
+    assert_folds(&engine, &post, &topic);
+}
+
+#[test]
+fn connections_that_are_cut_leave_neither_hole_nor_repetition() {
+    let seed = seed("connections_that_are_cut_leave");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let is_cut = Arc::<AtomicBool>::default();
+    let (is_cut_now, mut random) = (Arc::clone(&is_cut), ChaCha8Rng::seed_from_u64(seed));
+    let limit = move || {
+        let is_cut = is_cut_now.load(Ordering::Relaxed);
+        is_cut.then(|| random.random_range(400..4_000))
+    };
+    let mut front = None;
+    let broker = Pulsar::start_behind(|port| {
+        let target = format!("127.0.0.1:{port}").parse().unwrap();
+        let cutting = runtime.block_on(Forwarder::start(target, limit));
+        front.insert(cutting).address().port()
+    });
+    let (broker, cutting) = (broker.unwrap(), front.unwrap());
+    let through = format!("pulsar://{}", cutting.address());
+    let topic = own_topic();
+    divide(&broker, &topic, PARTITIONS);
+    let post = Post::new(&through);
+    post.keep(&names(&topic));
+    let room = tempfile::tempdir().unwrap();
+    is_cut.store(true, Ordering::Relaxed);
+    let engine = Engine::start(&room.path().join("data"), &writing(&through, &topic));
+    let load = Load::start(format!("http://{}", engine.address), seed);
+    load.await_more(4 * CHANGES);
+    awaited("cuts", || (cutting.cuts() > 20).then_some(()));
+    load.await_more(CHANGES);
+    load.stop();
+    is_cut.store(false, Ordering::Relaxed);
+    let folded = assert_folds(&engine, &post, &topic);
+    println!("{} cuts, {} resyncs", cutting.cuts(), folded[0].resyncs);
+}
