@@ -1,7 +1,9 @@
 //! Rows that need a service beside the platform: with `--services` only. Each service is a real one, started here on
 //! the loopback.
 
+mod epochs;
 mod pulsar_in;
+mod pulsar_out;
 mod redis_out;
 mod replica;
 
@@ -16,5 +18,6 @@ pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
     }
     redis_out::rows(plan, table)?;
     replica::rows(plan, table)?;
-    pulsar_in::rows(plan, table)
+    pulsar_in::rows(plan, table)?;
+    pulsar_out::rows(plan, table)
 }

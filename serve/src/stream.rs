@@ -6,6 +6,7 @@
 //! waits for anybody, and a slow follower costs no memory but its place.
 
 pub(crate) mod cohort;
+mod columns;
 pub(crate) mod follower;
 mod groups;
 mod index;

@@ -8,45 +8,35 @@ use redis::aio::MultiplexedConnection;
 use smartpulse_connectors::{
     REDIS_APPLY_SCRIPT, RedisReader, RedisSettings, RedisSink, Writer, redis_day,
 };
-use smartpulse_operators::batch::{Batch, Epoch, Sequence};
-use smartpulse_operators::block::{DayBlock, DayState};
-use smartpulse_operators::chunk::{Revision, SeriesDay};
+use smartpulse_operators::batch::Epoch;
+use smartpulse_operators::block::DayBlock;
+use smartpulse_operators::chunk::SeriesDay;
 use smartpulse_operators::closed::{ClosedEpoch, Figures};
-use smartpulse_operators::series::{Kind, Provider, Series, SeriesId};
-use smartpulse_operators::time::{Day, Instant, Period};
-use smartpulse_operators::unit::{Unit, UnitType};
-use smartpulse_serve::read_model::ReadModel;
-use smartpulse_serve::ring::RingBounds;
+use smartpulse_operators::time::{Day, Instant};
 use smartpulse_services::Redis;
 use smartpulse_services::redis::Persistence;
 use uuid::Uuid;
 
+use super::epochs::{EPOCHS, Epochs, SERIES, SLOTS, Said};
 use crate::clock::now;
 use crate::plan::{Plan, say};
 use crate::table::{Better, Measured, Row, Table, number};
 
 const NAME: &str = "redis-out";
-const SLOTS: usize = 96;
-/// Series, each with one day that changes; all of them in some epochs.
-const SERIES: u32 = 5_000;
-const EPOCHS: u32 = 10;
 /// Calls that the bare pipeline sends together, as many as the sink does.
 const WINDOW: usize = 512;
 const TTL_MS: u64 = 7 * 24 * 3_600_000;
 
-/// An epoch and what it says.
-type Said = (u64, Vec<(SeriesDay, Arc<DayBlock>)>);
 /// The same as keys and values.
 type Prepared = (u64, Vec<(String, Vec<u8>)>);
 
 /// Both sides.
 struct Sides {
-    read_model: ReadModel,
+    epochs: Epochs,
     sink: RedisSink,
     bare: MultiplexedConnection,
     sha: String,
-    series: Vec<Arc<Series>>,
-    epoch: u64,
+    /// What the newest round says of each series.
     blocks: Vec<Arc<DayBlock>>,
     /// Whether the bare side has written its hashes once.
     is_begun: bool,
@@ -87,72 +77,21 @@ pub(super) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
 
 impl Sides {
     async fn begin(settings: &RedisSettings) -> Result<Sides> {
-        let ring = RingBounds { bytes: 1 << 30, age: i64::MAX };
-        let read_model = ReadModel::new(Some(Uuid::nil()), "measured", ring);
-        let provider = Provider::parse("UserForecast").context("a provider")?;
-        let period = Period::new(15).context("a period")?;
-        let series = |number: u32| {
-            let unit = Unit { unit_type: UnitType::PowerPlant, unit_no: u64::from(number) + 1 };
-            Arc::new(Series { kind: Kind::Forecast, unit, provider: provider.clone(), period })
-        };
-        let series: Vec<Arc<Series>> = (0..SERIES).map(series).collect();
+        let epochs = Epochs::begin()?;
         let (incarnation, id) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let writer = Writer { incarnation, id, is_live: true, now: || Instant(1) };
         let mut sink = RedisSink::open(settings, writer, Epoch(1)).await?;
-        let first = ClosedEpoch {
-            new_series: (0..).map(SeriesId).zip(series.iter().cloned()).collect(),
-            ..ClosedEpoch::nothing(Epoch(1), Instant(1), Figures::default())
-        };
-        read_model.publish(first);
-        sink.fill(&read_model.snapshot().whole(), None).await?;
+        sink.fill(&epochs.read_model.snapshot().whole(), None).await?;
         let client = redis::Client::open(settings.urls[0].as_str())?;
         let mut bare = client.get_multiplexed_async_connection().await?;
         let mut load = redis::cmd("SCRIPT");
         let sha = load.arg("LOAD").arg(REDIS_APPLY_SCRIPT).query_async(&mut bare).await?;
-        Ok(Sides {
-            read_model,
-            sink,
-            bare,
-            sha,
-            series,
-            epoch: 1,
-            blocks: Vec::new(),
-            is_begun: false,
-        })
-    }
-
-    /// A day as one batch says it, other values each time.
-    fn block(&self, series: u32, epoch: u64) -> Arc<DayBlock> {
-        let batch = Batch {
-            id: Uuid::from_u128(u128::from(epoch)),
-            sequence: Sequence(epoch * u64::from(SERIES) + u64::from(series)),
-            recorded: Instant(epoch as i64),
-            valid_after: Instant(epoch as i64),
-            provider: self.series[series as usize].provider.clone(),
-            user: None,
-            note: None,
-            source_batch: None,
-            skips_existing_check: false,
-        };
-        let value = |slot: i64| {
-            (i64::from(series) * 7_919 + slot * 104_729 + epoch as i64 * 31) % 5_000_000
-        };
-        let values = (0..SLOTS as i64).map(value).collect();
-        let revision = Revision { batch: Arc::new(batch), first: 0, values };
-        DayBlock::of(&DayState::fold(SLOTS, &[revision]), Vec::new())
+        Ok(Sides { epochs, sink, bare, sha, blocks: Vec::new(), is_begun: false })
     }
 
     /// The blocks of one round, by epoch.
     fn round(&mut self) -> Vec<Said> {
-        let epochs = (0..EPOCHS).map(|part| {
-            let epoch = self.epoch + 1 + u64::from(part);
-            let of = |place: u32| place * EPOCHS + part;
-            let numbers = (0..SERIES / EPOCHS).map(of);
-            let day = |number| ((SeriesId(number), Day(0)), self.block(number, epoch));
-            (epoch, numbers.map(day).collect())
-        });
-        let epochs: Vec<Said> = epochs.collect();
-        self.epoch += u64::from(EPOCHS);
+        let epochs = self.epochs.round();
         let all = epochs.iter().flat_map(|(_, days)| days);
         let mut blocks: Vec<(SeriesDay, Arc<DayBlock>)> = all.cloned().collect();
         blocks.sort_by_key(|(day, _)| *day);
@@ -163,18 +102,15 @@ impl Sides {
     /// Series days a second through the sink: from epochs that have closed until the last is committed.
     async fn ours(&mut self) -> Result<f64> {
         let epochs = self.round();
-        for (epoch, blocks) in epochs {
-            let closed = ClosedEpoch {
-                blocks,
-                ..ClosedEpoch::nothing(Epoch(epoch), Instant(epoch as i64), Figures::default())
-            };
-            self.read_model.publish(closed);
+        for said in epochs {
+            self.epochs.publish(said);
         }
         let begun = now();
-        while let Some(committed) = self.sink.committed().filter(|it| it.0 < self.epoch) {
+        while let Some(committed) = self.sink.committed().filter(|it| it.0 < self.epochs.newest) {
             // As a sink that follows epoch by epoch.
             let next = Epoch(committed.0 + 1);
-            let closed = self.read_model.since(committed, next).context("an epoch is gone")?;
+            let closed =
+                self.epochs.read_model.since(committed, next).context("an epoch is gone")?;
             self.sink.write(&closed, &|_| None).await?;
         }
         Ok(f64::from(SERIES) / begun.elapsed().as_secs_f64())
@@ -187,7 +123,7 @@ impl Sides {
             .into_iter()
             .map(|(epoch, days)| {
                 let day = |((series, _), block): (SeriesDay, Arc<DayBlock>)| {
-                    let unit = self.series[series.0 as usize].unit.unit_no;
+                    let unit = self.epochs.series[series.0 as usize].unit.unit_no;
                     (format!("bare:{{PP:{unit}}}:forecast:UserForecast:15"), redis_day(&block))
                 };
                 (epoch, days.into_iter().map(day).collect())
@@ -217,8 +153,9 @@ impl Sides {
 
     /// Lets the sink pass over the epochs of the other side: they changed nothing here.
     async fn skip(&mut self) -> Result<()> {
-        let nothing = ClosedEpoch::nothing(Epoch(self.epoch), Instant(1), Figures::default());
-        self.read_model.publish(nothing.clone());
+        let nothing =
+            ClosedEpoch::nothing(Epoch(self.epochs.newest), Instant(1), Figures::default());
+        self.epochs.read_model.publish(nothing.clone());
         self.sink.write(&nothing, &|_| None).await?;
         Ok(())
     }
@@ -227,7 +164,7 @@ impl Sides {
     async fn check(&mut self, settings: &RedisSettings) -> Result<()> {
         self.ours().await?;
         let mut reader = RedisReader::open(settings).await?;
-        for (series, block) in self.series.iter().zip(&self.blocks) {
+        for (series, block) in self.epochs.series.iter().zip(&self.blocks) {
             let hash = reader.read(series).await?;
             ensure!(hash.days.get(&Day(0)) == Some(block), "{series:?} was not written");
         }

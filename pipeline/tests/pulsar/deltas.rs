@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use smartpulse_services::Pulsar;
 use ureq::Agent;
 
@@ -98,17 +99,58 @@ fn take(rows: &mut Rows, message: &Found, list: &str) {
     assert_eq!(body["epoch"], number(message, "epoch"));
     let view = body["view"].as_str().unwrap();
     assert_eq!(view, message.property("view"));
-    for row in body[list].as_array().unwrap() {
-        let key = format!("{view} {}", row["key"]);
-        if list == "deltas" {
-            let before = rows.get(&key).cloned().unwrap_or_default();
-            assert_eq!(row["old"], before, "{key} in {body}");
-        }
-        match &row["new"] {
-            Value::Null => drop(rows.remove(&key)),
-            new => drop(rows.insert(key, new.clone())),
+    for object in body[list].as_array().unwrap() {
+        for (key, old, new) in one_by_one(object) {
+            let key = format!("{view} {key}");
+            if list == "deltas" {
+                let before = rows.get(&key).cloned().unwrap_or_default();
+                assert_eq!(old, before, "{key} in {body}");
+                assert_ne!(old, new, "{key} in {body}");
+            }
+            match new {
+                Value::Null => drop(rows.remove(&key)),
+                new => drop(rows.insert(key, new)),
+            }
         }
     }
+}
+
+/// The rows of an object of columns as a stream tells them: key, before and after.
+fn one_by_one(object: &Value) -> Vec<(Value, Value, Value)> {
+    let Some(slots) = object["slots"].as_array() else {
+        let key = json!({ "unitType": object["unitType"], "unitNo": object["unitNo"] });
+        return vec![(key, object["old"].clone(), object["new"].clone())];
+    };
+    let names = ["kind", "unitType", "unitNo", "dimension", "key", "provider", "period"];
+    let midnight: Timestamp =
+        format!("{}T00:00:00Z", object["day"].as_str().unwrap()).parse().unwrap();
+    let period = object["period"].as_i64().unwrap();
+    let side = |index: usize, side: &str| -> Value {
+        let cell = |name: &str| object[format!("{side}{name}")][index].clone();
+        if object["batches"].is_array() {
+            let Some(place) = cell("Batch").as_u64() else { return Value::Null };
+            let mut row = object["batches"][place as usize].clone();
+            row["v"] = cell("");
+            return row;
+        }
+        if cell("Members").is_null() {
+            return Value::Null;
+        }
+        json!({
+            "v": cell(""), "members": cell("Members"), "reporting": cell("Reporting"),
+            "coverage": cell("Coverage"),
+        })
+    };
+    let rows = slots.iter().enumerate().map(|(index, slot)| {
+        let start = midnight + SignedDuration::from_mins(period * slot.as_i64().unwrap());
+        let mut key = serde_json::Map::new();
+        for name in names.into_iter().filter(|name| !object[*name].is_null()) {
+            key.insert(name.to_owned(), object[name].clone());
+        }
+        key.insert("ds".to_owned(), json!(start.to_string()));
+        (Value::Object(key), side(index, "old"), side(index, "new"))
+    });
+    rows.collect()
 }
 
 /// The rows of a stream at its beginning, and their epoch.
@@ -225,16 +267,15 @@ fn whatever_is_killed_or_stopped_the_topic_has_no_hole_and_no_repetition() {
     let load = Load::start(format!("http://{}", engine.address), seed);
     load.await_more(CHANGES);
     load.stop();
-    assert_folds(&engine, &post, &topic);
     broker.server().kill();
-    broker.server().start_again().unwrap();
     let load = Load::start(format!("http://{}", engine.address), seed);
     load.await_more(CHANGES);
+    broker.server().start_again().unwrap();
     load.stop();
     let folded = assert_folds(&engine, &post, &topic);
     assert!(folded.iter().all(|one| one.resyncs == 1), "what was missed was still retained");
     let load = Load::start(format!("http://{}", engine.address), seed);
-    for fault in ["engine", "broker", "both", "pause", "stop", "engine"] {
+    for fault in ["engine", "both", "pause", "stop"] {
         load.await_more(CHANGES);
         println!("{fault}");
         std::thread::sleep(Duration::from_millis(random.random_range(0..200)));
@@ -246,11 +287,6 @@ fn whatever_is_killed_or_stopped_the_topic_has_no_hole_and_no_repetition() {
             "stop" => {
                 engine.stop();
                 engine.start_again();
-            }
-            "broker" => {
-                broker.server().kill();
-                load.await_more(CHANGES);
-                broker.server().start_again().unwrap();
             }
             "both" => {
                 broker.server().kill();

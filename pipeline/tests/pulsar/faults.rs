@@ -190,8 +190,8 @@ fn whatever_is_killed_or_stopped_every_message_is_taken_in_once() {
 /// had the same numbers before.
 #[test]
 fn a_topic_that_was_lost_and_made_again_is_read_from_its_beginning() {
+    let mut broker = Pulsar::start().unwrap();
     for engine_is_down in [false, true] {
-        let mut broker = Pulsar::start().unwrap();
         let topic = own_topic();
         let post = Post::new(&broker.url());
         let room = tempfile::tempdir().unwrap();

@@ -41,11 +41,20 @@ pub(crate) enum RowValue {
     Unit(String),
 }
 
+/// A slot as saved, in hundredths of a kW, with the batch of the row shown.
+pub(super) type Stored<'s> = (i64, &'s Arc<Batch>);
+
+/// Whether a slot as saved shows the same before and after.
+pub(super) fn is_same(old: Option<Stored<'_>>, new: Option<Stored<'_>>) -> bool {
+    let shown = |(value, batch): Stored<'_>| (value, batch.sequence);
+    old.map(shown) == new.map(shown)
+}
+
 impl PartialEq for RowValue {
     fn eq(&self, other: &RowValue) -> bool {
         match (self, other) {
             (RowValue::Saved(value, batch), RowValue::Saved(other, of)) => {
-                value == other && batch.sequence == of.sequence
+                is_same(Some((*value, batch)), Some((*other, of)))
             }
             (RowValue::Computed { .. }, RowValue::Computed { .. })
             | (RowValue::Total { .. }, RowValue::Total { .. }) => self.numbers() == other.numbers(),

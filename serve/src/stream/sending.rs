@@ -1,4 +1,4 @@
-//! What an epoch changed, subject by subject, in the words of the streams: for whoever sends it on to another system.
+//! What an epoch changed, subject by subject, as columns: for whoever sends it on to another system.
 //! An epoch gives the same parcels whenever it is told, also after a recovery: they follow from it alone.
 
 use std::collections::BTreeSet;
@@ -12,10 +12,10 @@ use smartpulse_operators::time::Instant;
 use smartpulse_operators::totals::TotalKey;
 use uuid::Uuid;
 
+use super::columns::{self, Columns};
 use super::groups::{self, Group, Touched};
 use super::rows::{differences, rows};
 use super::selection::{Selection, View};
-use super::text::{RowText, Tails};
 use crate::read_model::ReadModel;
 use crate::snapshot::Snapshot;
 use crate::window::Window;
@@ -30,7 +30,9 @@ pub struct Parcel {
     pub key: String,
     /// The view's word.
     pub view: &'static str,
-    /// JSON: `incarnation`, `epoch`, `clock`, `view`, and `deltas` or `rows`, as streams tell them.
+    /// JSON: `incarnation`, `epoch`, `clock`, `view`, and `deltas` or `rows` as columns: of each series and day
+    /// the `slots` with their values in MW before (`old`) and after (`new`), null where there is none, and the place
+    /// of the row shown among `batches`; of a total members, reporting and coverage; of a unit its master data.
     pub body: String,
 }
 
@@ -145,7 +147,9 @@ struct Writer {
     before: Option<Arc<Snapshot>>,
     after: Arc<Snapshot>,
     incarnation: Uuid,
-    tails: Tails,
+    columns: Columns,
+    /// What is written of one group.
+    text: String,
     open: Option<Parcel>,
 }
 
@@ -157,16 +161,31 @@ impl Writer {
         after: &Arc<Snapshot>,
     ) -> Writer {
         let (selection, after) = (Arc::clone(&sending.selection), Arc::clone(after));
-        Writer { selection, before, after, incarnation, tails: Tails::default(), open: None }
+        let (columns, text) = (Columns::default(), String::new());
+        Writer { selection, before, after, incarnation, columns, text, open: None }
     }
 
     /// Writes what differs of a group; gives the parcel that it does not belong to.
     fn tell(&mut self, group: &Group, causes: &[Cause]) -> Option<Parcel> {
-        let new = rows(&self.selection, &self.after, group);
-        let old = self.before.as_ref().map(|before| rows(&self.selection, before, group));
-        let causes = old.is_some().then_some(causes);
-        let differing = differences(old.unwrap_or_default(), new);
-        if differing.is_empty() {
+        self.text.clear();
+        let told = self.before.is_some().then_some(causes);
+        let differing = |writer: &Writer| {
+            let old = writer.before.as_ref().map(|it| rows(&writer.selection, it, group));
+            differences(old.unwrap_or_default(), rows(&writer.selection, &writer.after, group))
+        };
+        match group {
+            Group::Day { .. } => {
+                let (before, text) = (self.before.as_deref(), &mut self.text);
+                self.columns.day((group, causes), before, &self.after, text);
+            }
+            Group::Total { .. } => columns::total(group, told, &differing(self), &mut self.text),
+            Group::Unit(_) => {
+                for (old, new) in differing(self) {
+                    columns::unit(group, told, (old.as_ref(), new.as_ref()), &mut self.text);
+                }
+            }
+        }
+        if self.text.is_empty() {
             return None;
         }
         let (view, key) = (group.view().word(), key(group));
@@ -176,11 +195,7 @@ impl Writer {
         if self.open.is_none() {
             self.open = Some(Parcel { key, view, body: self.head(view) });
         }
-        let (open, measure) = (self.open.as_mut()?, self.selection.measure);
-        let mut text = RowText::of(group, causes, measure, &mut self.tails);
-        for (old, new) in differing {
-            text.write(old.as_ref(), new.as_ref(), &mut open.body);
-        }
+        self.open.as_mut()?.body.push_str(&self.text);
         ended
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Window {
     /// Number of the first of them; further ones follow it.
     first: u64,
     bytes: usize,
+    /// How many are to become dead letters: mostly none, and then nobody looks for one.
+    letters: usize,
     settled: Option<PulsarPlace>,
 }
 
@@ -91,6 +93,7 @@ impl Window {
 
     /// Adds a message whose fate is known: settled, or a dead letter.
     pub(super) fn known(&mut self, message: Received, why: Option<Why>) {
+        self.letters += usize::from(why.is_some());
         let state = why.map_or(State::Settled, State::Letter);
         self.push(message, state);
     }
@@ -125,6 +128,8 @@ impl Window {
             }
             other => other,
         };
+        let is_letter = matches!(item.state, State::Letter(_));
+        self.letters += usize::from(is_letter);
     }
 
     fn item(&mut self, number: u64) -> Option<&mut Item> {
@@ -134,6 +139,9 @@ impl Window {
 
     /// The first message that is to become a dead letter, with its number.
     pub(super) fn letter(&self, topic: &str) -> Option<(u64, DeadLetter)> {
+        if self.letters == 0 {
+            return None;
+        }
         let items = self.items.iter().zip(self.first..);
         items.into_iter().find_map(|(item, number)| match &item.state {
             State::Letter(why) => Some((
@@ -152,6 +160,7 @@ impl Window {
     pub(super) fn written(&mut self, number: u64) {
         if let Some(item) = self.item(number) {
             item.state = State::Settled;
+            self.letters -= 1;
         }
     }
 
