@@ -312,3 +312,29 @@ fn frame(input: &mut impl Read) -> io::Result<Vec<u8>> {
     input.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_without_offsets_is_read_too() {
+        let base = Base {
+            epoch: Epoch(7),
+            sequence: Sequence(3),
+            positions: [("s".to_owned(), 4)].into_iter().collect(),
+            ..Base::default()
+        };
+        let now =
+            postcard::to_stdvec(&Frame::Begin { version: VERSION, base: Box::new(base.clone()) });
+        assert_eq!(base_in(&now.unwrap()), Some(base.clone()));
+        let Base {
+            epoch, clock, sequence, series, reference, withdrawn, tallies, positions, ..
+        } = &base;
+        let fields = (epoch, clock, sequence, series, reference, withdrawn, tallies, positions);
+        let before = postcard::to_stdvec(&(0_u32, WITHOUT_OFFSETS, fields)).unwrap();
+        assert_eq!(base_in(&before), Some(base));
+        let other = postcard::to_stdvec(&(0_u32, 1_u32, ())).unwrap();
+        assert_eq!(base_in(&other), None);
+    }
+}

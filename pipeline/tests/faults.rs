@@ -16,6 +16,8 @@ mod journal;
 #[path = "program/process.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod process;
+#[path = "program/small_disk.rs"]
+mod small_disk;
 #[path = "faults/stored.rs"]
 mod stored;
 

@@ -23,6 +23,8 @@ mod post;
 #[path = "program/process.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod process;
+#[path = "program/small_disk.rs"]
+mod small_disk;
 #[path = "pulsar/stage.rs"]
 mod stage;
 #[path = "pulsar/taking_in.rs"]

@@ -101,3 +101,46 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     word.copy_from_slice(&bytes[at..at + 4]);
     u32::from_le_bytes(word)
 }
+
+#[cfg(test)]
+mod tests {
+    use smartpulse_operators::change::{Change, RefusedBatch};
+    use smartpulse_operators::offset::{Offset, Place, PulsarPlace};
+    use smartpulse_operators::time::Instant;
+
+    use super::*;
+
+    fn tick() -> Tick {
+        let refused = RefusedBatch { code: "X".to_owned(), values: 3, recorded: None };
+        Tick {
+            epoch: Epoch(7),
+            clock: Instant(9),
+            changes: vec![Change::Refused(refused)],
+            position: None,
+            requests: Vec::new(),
+            digests: vec![(Epoch(6), [1; 16])],
+            offsets: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn offsets_come_back_and_records_without_them_are_read_too() {
+        let place = Place::Pulsar(PulsarPlace { ledger: 1, entry: 2, index: 3, mark: u64::MAX });
+        let offsets = vec![Offset { source: "s".into(), place }];
+        let (mut record, with) = (Vec::new(), Tick { offsets, ..tick() });
+        encode(&with, &mut record).unwrap();
+        assert_eq!(decode(&record), Ok(with));
+
+        // As the release before wrote it: the last field was not there.
+        let (without, mut record) = (tick(), Vec::new());
+        encode(&without, &mut record).unwrap();
+        assert_eq!(record.pop(), Some(0), "no offsets");
+        record[HEADER - 1] = WITHOUT_OFFSETS;
+        let length = (record.len() - HEADER) as u32;
+        record[..4].copy_from_slice(&length.to_le_bytes());
+        let sum = checksum(&record[..4], &record[8..]);
+        record[4..8].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(verify(&record), Ok((Epoch(7), record.len())));
+        assert_eq!(decode(&record), Ok(without));
+    }
+}

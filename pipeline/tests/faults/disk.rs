@@ -2,15 +2,15 @@
 //! acknowledged is lost. The disk is a small tmpfs, which only root may mount.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::client::{Answer, Client, forecasts};
 use super::process::{Ended, Server, finish, program, run};
+use super::small_disk::Disk;
 
 /// Hours of a large save: 200 days.
 const HOURS: usize = 4_800;
@@ -18,44 +18,6 @@ const HOURS: usize = 4_800;
 const MANY: u32 = 5_000;
 /// Polls of a tenth of a second until room is noticed.
 const POLLS: u32 = 600;
-
-/// A disk of its own.
-struct Disk {
-    folder: TempDir,
-}
-
-impl Disk {
-    fn mount(size: &str) -> Disk {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Disk { folder };
-        disk.tell("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]);
-        disk
-    }
-
-    fn grow(&self, size: &str) {
-        self.tell("mount", &["-o", &format!("remount,size={size}")]);
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    fn tell(&self, word: &str, arguments: &[&str]) {
-        let done = Command::new(word).args(arguments).arg(self.folder.path()).output().unwrap();
-        assert!(
-            done.status.success(),
-            "this test mounts a small tmpfs and must be allowed to (root on Linux): {word}: {}",
-            String::from_utf8_lossy(&done.stderr)
-        );
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: a failing test may leave a process behind that is still ending.
-        let _ = Command::new("umount").arg("-l").arg(self.folder.path()).status();
-    }
-}
 
 /// A save of noise, which no coding makes small.
 fn save(client: &Client, round: u32) -> Answer {
@@ -171,7 +133,7 @@ fn a_record_that_finds_no_room_is_taken_back() {
     let mut sequences = Vec::new();
     goes_on(&server, &client, &mut sequences);
     // Somebody else takes all the room: the save after the store has written finds none.
-    let filler = disk.folder.path().join("filler");
+    let filler = disk.data().with_file_name("filler");
     let mut file = std::fs::File::create(&filler).unwrap();
     while file.write_all(&[1; 4_096]).is_ok() {}
     for round in 1..3 {

@@ -8,9 +8,11 @@ use arrow_ipc::writer::StreamWriter;
 use pulsar::compression::{
     Compression, CompressionLz4, CompressionSnappy, CompressionZlib, CompressionZstd,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::client::{forecasts, hour, hourly};
 use super::post::{Manner, Post, Sent};
+use super::small_disk::Disk;
 use super::stage::{Engine, PROVIDER, awaited, divide, own_topic, reading, shared_broker};
 
 const PLANTS: u64 = 6;
@@ -88,6 +90,61 @@ fn every_coding_and_every_partition_is_taken_in_once_and_in_order() {
     for name in ["link_lag_seconds", "link_up"] {
         assert!(metrics.contains(&format!("smartpulse_{name}{{kind=\"pulsar\"")), "{name}");
     }
+}
+
+/// A disk that fills refuses saves and leaves messages where they are; with room they are taken in, each once.
+#[test]
+fn messages_wait_where_the_disk_is_full() {
+    /// Hours of noise in a message, which no coding makes small, and messages: more than the disk takes.
+    const HOURS: u64 = 2_000;
+    const MESSAGES: u64 = 400;
+    let broker = shared_broker();
+    let topic = own_topic();
+    let disk = Disk::mount("20m");
+    let engine = Engine::start(&disk.data(), &reading(&broker.url(), &topic));
+    engine.make_plants(1..=1);
+    let noise = |message: u64, hour: u64| {
+        let mixed = (hour + 1).wrapping_mul(message + 7) ^ 0x5bd1;
+        mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48
+    };
+    let messages: Vec<Sent> = (0..MESSAGES)
+        .map(|message| {
+            let start = |hour: u64| {
+                let day = hour / 24;
+                format!("2099-{:02}-{:02}T{:02}:00:00Z", 1 + day / 28, 1 + day % 28, hour % 24)
+            };
+            let slots =
+                (0..HOURS).map(|hour| json!({ "ds": start(hour), "v": noise(message, hour) }));
+            let predictions: Vec<Value> = slots.collect();
+            let entry = json!({ "period": 60, "predictions": predictions });
+            let body = json!({ "unitForecastList": [entry] }).to_string().into_bytes();
+            Sent { key: Some("PP:1".to_owned()), body, ..Sent::default() }
+        })
+        .collect();
+    Post::new(&broker.url()).send(&topic, &Manner::plain(), &messages);
+    let saved = std::cell::Cell::new(0);
+    let save = || {
+        let body = hourly([(hour(1), json!(1))]);
+        let answer = engine.client().post(&forecasts("UserForecast", 1), &body);
+        saved.set(saved.get() + u64::from(answer.status == 200));
+        answer
+    };
+    let refused = awaited("a full disk", || Some(save()).filter(|answer| answer.status == 503));
+    assert_eq!(refused.json()["additionalData"]["code"], "DISK_FULL");
+    let batches = || {
+        let status = engine.client().get("/api/v2.0/status").json();
+        status["data"]["counts"]["batches"].as_u64().unwrap()
+    };
+    let taken = batches();
+    assert!(taken < MESSAGES, "{taken} of {MESSAGES} fit");
+    assert_eq!(engine.client().get("/api/v2.0/status").status, 200, "reads go on");
+    disk.grow("400m");
+    awaited("all messages", || (engine.source()["counts"]["backlog"] == 0).then_some(()));
+    assert_eq!(engine.counted("messages"), MESSAGES);
+    assert_eq!(engine.counted("redelivered"), 0);
+    assert_eq!(batches(), MESSAGES + saved.get(), "each message once");
+    println!("{taken} batches at first");
+    assert_eq!(save().status, 200);
 }
 
 /// Columns say the same as JSON.
