@@ -12,6 +12,8 @@ mod newest;
 mod reader;
 mod resend;
 mod settings;
+mod shard;
+mod shards;
 mod sink;
 
 pub use client::{PulsarClient, connect, partitions};

@@ -89,13 +89,13 @@ fn a_journal_record_of_a_newer_release_is_refused() {
     let records = records(&segment);
     for (offset, length) in [records[0], records[2], records[records.len() - 1]] {
         let mut bytes = whole.clone();
-        bytes[offset + 16] = 2;
+        bytes[offset + 16] = 3;
         let head = crc32c::crc32c(&bytes[offset..offset + 4]);
         let checksum = crc32c::crc32c_append(head, &bytes[offset + 8..offset + length]);
         bytes[offset + 4..offset + 8].copy_from_slice(&checksum.to_le_bytes());
         fs::write(&segment, bytes).unwrap();
-        let place = format!("byte {offset} has version 2");
-        let words = [&segment.display().to_string(), &place, "reads version 1"];
+        let place = format!("byte {offset} has version 3");
+        let words = [&segment.display().to_string(), &place, "reads version 2"];
         refused(&data).failed_saying(&words);
         unchanged(&data, || run(&data, ["check"])).failed_saying(&words);
     }

@@ -27,6 +27,8 @@ const OPENED: [&str; 9] = [
 ];
 const OPENED_TOO: &str = "jdk.management/com.sun.management.internal";
 const HEAP: [&str; 2] = ["-Xmx768m", "-XX:MaxDirectMemorySize=512m"];
+/// A broker of a test lives for a minute: what compiles it to run fast for days costs more than it gives.
+const BRIEF: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 /// How long the broker may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// What one machine needs: one copy of everything, no balancing, acknowledgements of single messages of a
@@ -118,6 +120,9 @@ impl Pulsar {
         write(&path.join("broker.conf"), &settings)?;
         write(&path.join("log4j2.xml"), LOGGING)?;
         let mut arguments: Vec<String> = HEAP.map(str::to_owned).into();
+        if cfg!(debug_assertions) {
+            arguments.extend(BRIEF.map(str::to_owned));
+        }
         for package in OPENED.into_iter().chain([OPENED_TOO]) {
             arguments.extend(["--add-opens".to_owned(), format!("{package}=ALL-UNNAMED")]);
         }

@@ -1,14 +1,19 @@
 //! Dead letters: messages that could not be used, whole, with why.
 
 use pulsar::compression::{Compression, CompressionZstd};
+use pulsar::consumer::InitialPosition;
+use pulsar::error::{ConnectionError, ConsumerError};
 use pulsar::producer::Message;
+use pulsar::proto::ServerError;
 use pulsar::routing_policy::RoutingPolicy;
-use pulsar::{Producer, ProducerOptions, TokioExecutor};
+use pulsar::{ConsumerOptions, Producer, ProducerOptions, SubType, TokioExecutor};
 
-use super::client::PulsarClient;
+use super::client::{PulsarClient, partitions};
 use super::error::PulsarFault;
 use super::reader::Received;
 
+/// The subscription by which letters are read that are sent again.
+pub(super) const RESEND: &str = "smartpulse-resend";
 /// What the names of properties begin with that are not the sender's.
 pub(super) const OWN: &str = "smartpulse-";
 pub(super) const TOPIC: &str = "smartpulse-topic";
@@ -53,6 +58,9 @@ impl DeadLetters {
     /// [`PulsarFault::Unreachable`].
     pub async fn open(client: &PulsarClient, topic: &str) -> Result<DeadLetters, PulsarFault> {
         let compression = Some(Compression::Zstd(CompressionZstd::default()));
+        for partition in partitions(client, topic).await? {
+            Box::pin(keep(client, &partition)).await?;
+        }
         let options = ProducerOptions { compression, ..by_key() };
         let opening = client.producer().with_topic(topic).with_options(options).build();
         Box::pin(opening)
@@ -71,6 +79,35 @@ impl DeadLetters {
         let sent = sending.await.map_err(&fault)?;
         sent.await.map(drop).map_err(&fault)
     }
+}
+
+/// Makes the broker keep the letters of a partition until they are sent again: without a subscription it would drop
+/// them, and an unused topic with them.
+async fn keep(client: &PulsarClient, partition: &str) -> Result<(), PulsarFault> {
+    let subscribing = client
+        .consumer()
+        .with_topic(partition)
+        .with_subscription(RESEND)
+        .with_subscription_type(SubType::Exclusive)
+        .with_options(ConsumerOptions::default().with_initial_position(InitialPosition::Earliest))
+        .build::<Vec<u8>>();
+    match Box::pin(subscribing).await {
+        // Somebody sends letters again just now.
+        Err(problem) if !is_busy(&problem) => {
+            Err(PulsarFault::while_doing("keeping dead letters")(problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether somebody else reads by a subscription.
+fn is_busy(problem: &pulsar::Error) -> bool {
+    let (pulsar::Error::Connection(problem)
+    | pulsar::Error::Consumer(ConsumerError::Connection(problem))) = problem
+    else {
+        return false;
+    };
+    matches!(problem, ConnectionError::PulsarError(Some(ServerError::ConsumerBusy), _))
 }
 
 /// Messages of one key go to one partition: without a policy the client looks at no key.

@@ -24,14 +24,16 @@ pub(super) struct Newest {
     pub(super) part: u32,
     /// None while everything was being sent.
     pub(super) confirmed: Option<u64>,
+    /// What is told.
+    pub(super) content: String,
 }
 
 /// What the broker knows of the end of a partition.
 pub(super) enum End {
     /// Nothing was ever written.
     Empty,
-    /// The newest message.
-    At(Newest),
+    /// The newest message, and where its entry lies.
+    At(Newest, (u64, u64)),
     /// It does not say: after a restart its newest ledger is empty, whatever the others hold.
     Unknown,
 }
@@ -63,7 +65,8 @@ pub(super) async fn end(client: &PulsarClient, partition: &str) -> Result<End, P
         let id = &message.message_id;
         let index = id.id.batch_index.unwrap_or(0).max(0) + 1;
         if place(&id.id) >= place(&last) && index >= id.batch_size.unwrap_or(1) {
-            return Ok(said(&message.payload.metadata.properties).map_or(End::Unknown, End::At));
+            let said = said(&message.payload.metadata.properties);
+            return Ok(said.map_or(End::Unknown, |newest| End::At(newest, place(&last))));
         }
     }
 }
@@ -72,7 +75,7 @@ pub(super) async fn end(client: &PulsarClient, partition: &str) -> Result<End, P
 pub(super) async fn before(
     client: &PulsarClient,
     partition: &str,
-    marker: &MessageIdData,
+    marker: (u64, u64),
     now: Instant,
 ) -> Result<End, PulsarFault> {
     if Box::pin(is_first(client, partition, marker)).await? {
@@ -82,7 +85,7 @@ pub(super) async fn before(
     for back in BACK.into_iter().chain([now]) {
         let since = u64::try_from(now - back).unwrap_or(0);
         if let Some(newest) = Box::pin(since_then(client, partition, marker, since)).await? {
-            return Ok(End::At(newest));
+            return Ok(End::At(newest, marker));
         }
     }
     Ok(End::Empty)
@@ -92,7 +95,7 @@ pub(super) async fn before(
 async fn is_first(
     client: &PulsarClient,
     partition: &str,
-    marker: &MessageIdData,
+    marker: (u64, u64),
 ) -> Result<bool, PulsarFault> {
     let fault = PulsarFault::while_doing("reading the first message");
     let options = ConsumerOptions::default().with_initial_position(InitialPosition::Earliest);
@@ -101,13 +104,40 @@ async fn is_first(
     let read = tokio::time::timeout(READING, reader.next());
     let read = read.await.map_err(PulsarFault::while_doing("reading the first message"))?;
     let first = read.transpose().map_err(&fault)?;
-    Ok(first.is_none_or(|first| place(&first.message_id.id) >= place(marker)))
+    Ok(first.is_none_or(|first| place(&first.message_id.id) >= marker))
+}
+
+/// Whether the entry at `this` lies directly behind the one at `before`, which is still there.
+pub(super) async fn follows(
+    client: &PulsarClient,
+    partition: &str,
+    before: (u64, u64),
+    this: (u64, u64),
+) -> Result<bool, PulsarFault> {
+    let fault = PulsarFault::while_doing("reading what was written last");
+    let (ledger_id, entry_id) = before;
+    let start =
+        MessageIdData { ledger_id, entry_id, batch_index: Some(0), ..MessageIdData::default() };
+    let options = ConsumerOptions::default().starting_on_message(start);
+    let reading = client.reader().with_topic(partition).with_options(options).into_reader();
+    let mut reader: Reader<Vec<u8>, TokioExecutor> = Box::pin(reading).await.map_err(&fault)?;
+    let mut is_there = false;
+    loop {
+        let read = tokio::time::timeout(READING, reader.next());
+        let read = read.await.map_err(PulsarFault::while_doing("reading what was written last"))?;
+        let Some(message) = read.transpose().map_err(&fault)? else { return Ok(false) };
+        let place = place(&message.message_id.id);
+        if place != before {
+            return Ok(is_there && place == this);
+        }
+        is_there = true;
+    }
 }
 
 async fn since_then(
     client: &PulsarClient,
     partition: &str,
-    marker: &MessageIdData,
+    marker: (u64, u64),
     since: u64,
 ) -> Result<Option<Newest>, PulsarFault> {
     let fault = PulsarFault::while_doing("looking for the newest message");
@@ -130,7 +160,7 @@ async fn since_then(
         let read =
             read.await.map_err(PulsarFault::while_doing("looking for the newest message"))?;
         let Some(message) = read.transpose().map_err(&fault)? else { break };
-        if place(&message.message_id.id) >= place(marker) {
+        if place(&message.message_id.id) >= marker {
             break;
         }
         newest = said(&message.payload.metadata.properties).or(newest);
@@ -158,5 +188,6 @@ fn said(properties: &[KeyValue]) -> Option<Newest> {
         epoch: found("epoch")?.parse().ok()?,
         part: found("part").and_then(|part| part.parse().ok()).unwrap_or(u32::MAX),
         confirmed: found("confirmed").and_then(|epoch| epoch.parse().ok()),
+        content: found("content").unwrap_or_default().to_owned(),
     })
 }

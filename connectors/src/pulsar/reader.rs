@@ -14,6 +14,7 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use futures_util::StreamExt as _;
 use pulsar::consumer::{InitialPosition, Message};
+use pulsar::error::{ConnectionError, ConsumerError};
 use pulsar::proto::MessageIdData;
 use pulsar::{Consumer, ConsumerOptions, SubType, TokioExecutor};
 use smartpulse_operators::offset::PulsarPlace;
@@ -66,14 +67,15 @@ pub struct PulsarReader {
     consumer: Consumer<Vec<u8>, TokioExecutor>,
     topic: String,
     judge: Judge,
+    settled: Option<PulsarPlace>,
     /// Errors of the client without a message, since the last message.
     failed: u32,
     waiting: Option<Received>,
 }
 
 impl PulsarReader {
-    /// Subscribes to `topic`, a partition of `settings`' topic or itself, and goes on after `reached`. `name` tells
-    /// this reader from others.
+    /// Subscribes to `topic`, a partition of `settings`' topic or itself, and goes on after what was reached; all up to
+    /// the second place is settled. `name` tells this reader from others.
     ///
     /// # Errors
     /// [`PulsarFault::MadeAnew`] where the topic ends before that: what was read of it is gone, and it is to be
@@ -83,7 +85,7 @@ impl PulsarReader {
         topic: &str,
         settings: &PulsarTopic,
         name: &str,
-        reached: Reached,
+        (reached, settled): (Reached, Option<PulsarPlace>),
     ) -> Result<PulsarReader, PulsarFault> {
         let mode = match settings.mode {
             PulsarMode::Failover => SubType::Failover,
@@ -115,7 +117,7 @@ impl PulsarReader {
             return Err(PulsarFault::MadeAnew(format!("{topic} ends before what was read of it")));
         }
         let topic = topic.to_owned();
-        Ok(PulsarReader { consumer, topic, judge, failed: 0, waiting: None })
+        Ok(PulsarReader { consumer, topic, judge, settled, failed: 0, waiting: None })
     }
 
     /// The next message.
@@ -134,12 +136,17 @@ impl PulsarReader {
                     return Err(PulsarFault::Unreachable { doing: "reading", problem });
                 }
                 // It names no message: what is missing before the next one could not be made out.
-                Some(Err(_)) => self.failed = self.failed.saturating_add(1),
+                Some(Err(problem)) if is_of_a_message(&problem) => {
+                    self.failed = self.failed.saturating_add(1);
+                }
+                // The client goes on as if nothing had happened, but nothing will come any more.
+                Some(Err(problem)) => return Err(PulsarFault::while_doing("reading")(problem)),
                 Some(Ok(message)) => {
                     let received = received(message);
                     let failed = std::mem::take(&mut self.failed);
                     if failed > 0
-                        && let Some((from, upto)) = self.judge.gap_before(&received.place)
+                        && let Some((from, upto)) =
+                            self.judge.gap_before(self.settled, &received.place)
                     {
                         self.waiting = Some(received);
                         return Ok(Read::Unreadable(from, upto));
@@ -189,6 +196,15 @@ impl PulsarReader {
         let asked = tokio::time::timeout(FIGURES_WAIT, Box::pin(self.consumer.get_stats())).await;
         asked.ok()?.ok()?.pop()?.msg_backlog
     }
+}
+
+/// Whether an error is of one message that could not be decompressed or taken apart.
+fn is_of_a_message(problem: &pulsar::Error) -> bool {
+    matches!(
+        problem,
+        pulsar::Error::Consumer(ConsumerError::Io(_))
+            | pulsar::Error::Connection(ConnectionError::Decoding(_))
+    )
 }
 
 fn received(message: Message<Vec<u8>>) -> Received {
@@ -249,13 +265,18 @@ impl Judge {
         last < (reached.ledger, Some(reached.entry))
     }
 
-    /// The messages between the newest and this one, which did not come.
-    fn gap_before(&self, place: &PulsarPlace) -> Option<(PulsarPlace, PulsarPlace)> {
-        let (ledger, entry) = match self.delivered.or(self.reached) {
-            Some(before) => (before.ledger, before.entry + 1),
-            None => (place.ledger, 0),
+    /// The messages between the newest that was delivered, or is `settled`, and this one, which did not come.
+    fn gap_before(
+        &self,
+        settled: Option<PulsarPlace>,
+        place: &PulsarPlace,
+    ) -> Option<(PulsarPlace, PulsarPlace)> {
+        let first = |ledger, entry| PulsarPlace { ledger, entry, index: 0, mark: 0 };
+        let Some(before) = self.delivered.or(settled) else {
+            // It may have been the last of a ledger of which nothing else is known.
+            return Some((first(place.ledger, 0), *place));
         };
-        let first = PulsarPlace { ledger, entry, index: 0, mark: 0 };
+        let first = first(before.ledger, before.entry + 1);
         (first.order() < (place.ledger, place.entry, 0)).then_some((first, *place))
     }
 

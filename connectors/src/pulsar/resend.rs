@@ -9,11 +9,8 @@ use pulsar::{Consumer, ConsumerOptions, Payload, Producer, SubType, TokioExecuto
 
 use super::client::{PulsarClient, partitions};
 use super::error::PulsarFault;
-use super::letter::{ATTEMPT, OWN, PARTLY, TOPIC, by_key};
+use super::letter::{ATTEMPT, OWN, PARTLY, RESEND, TOPIC, by_key};
 use super::settings::PulsarTopic;
-
-/// The subscription by which letters are read that are sent again.
-const SUBSCRIPTION: &str = "smartpulse-resend";
 
 /// What is to be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +64,18 @@ async fn of_partition(
     let subscribing = client
         .consumer()
         .with_topic(letters)
-        .with_subscription(SUBSCRIPTION)
+        .with_subscription(RESEND)
         .with_subscription_type(SubType::Exclusive)
         .with_options(ConsumerOptions::default().with_initial_position(InitialPosition::Earliest))
         .build();
     let mut consumer: Consumer<Vec<u8>, TokioExecutor> =
         Box::pin(subscribing).await.map_err(&fault)?;
     let last = Box::pin(consumer.get_last_message_id()).await.map_err(&fault)?.pop();
-    let last = last.map(|id| (id.ledger_id, id.entry_id));
+    // After a restart of the broker the newest ledger is empty: whatever comes in it is written after this.
+    let last = last.map(|id| match id.entry_id {
+        entry if entry > u64::MAX >> 1 => (id.ledger_id.saturating_sub(1), u64::MAX),
+        entry => (id.ledger_id, entry),
+    });
     while resending.limit.is_none_or(|limit| resent.sent < limit) {
         let Ok(Some(read)) = tokio::time::timeout(resending.quiet, consumer.next()).await else {
             break;

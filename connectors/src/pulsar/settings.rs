@@ -134,14 +134,9 @@ impl PulsarSettings {
                 "topics.subscription",
                 "letters, digits, `-`, `_` and `.`",
             )?;
-            let is_same = |other: &PulsarTopic| {
-                other.full_name() == whole && other.subscription == topic.subscription
-            };
-            rule(
-                !self.topics[..place].iter().any(is_same),
-                "topics",
-                "different topics, or different subscriptions of one",
-            )?;
+            // What was read of a topic is remembered by its name.
+            let is_same = |other: &PulsarTopic| other.full_name() == whole;
+            rule(!self.topics[..place].iter().any(is_same), "topics", "different topics")?;
             rule(full_name(&topic.letters()).is_some(), "topics.dead_letters", "a topic")?;
             rule(full_name(&topic.letters()) != whole, "topics.dead_letters", "another topic")?;
             rule(
@@ -173,6 +168,16 @@ impl PulsarSettings {
 
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
+    }
+}
+
+impl PulsarDeltas {
+    /// What is told, in one word: the views in order, and the form of the messages.
+    pub(crate) fn content(&self) -> String {
+        let mut views = self.views.clone();
+        views.sort();
+        views.dedup();
+        format!("{};columns-1", views.join(","))
     }
 }
 

@@ -21,7 +21,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Runs until told to stop.
 pub(super) async fn run(connection: PulsarSettings, deltas: PulsarDeltas, mut work: Work) {
     let Some(sending) = Sending::of(deltas.views.iter().map(String::as_str)) else { return };
-    let mut row = Row::default();
+    let (mut row, mut is_lost) = (Row::default(), false);
     loop {
         let before = work.link.state().epoch;
         let mut stopping = work.stopping.clone();
@@ -31,10 +31,11 @@ pub(super) async fn run(connection: PulsarSettings, deltas: PulsarDeltas, mut wo
             tokio::time::sleep(LAST_WORDS).await;
         };
         let followed = tokio::select! {
-            followed = Box::pin(follow(&connection, &deltas, &sending, &work)) => followed,
+            followed = Box::pin(follow(&connection, &deltas, &sending, &mut is_lost, &work)) => followed,
             () = last_words => return,
         };
         let Err(fault) = followed else { return };
+        is_lost |= matches!(fault, PulsarFault::MadeAnew(_));
         let went_well = work.link.state().epoch > before;
         let (times, is_news) = row.add(fault.trouble(), fault.to_string(), went_well);
         if is_news {
@@ -55,6 +56,7 @@ async fn follow(
     connection: &PulsarSettings,
     deltas: &PulsarDeltas,
     sending: &Sending,
+    is_lost: &mut bool,
     work: &Work,
 ) -> Result<(), PulsarFault> {
     let client = Box::pin(connect(connection)).await?;
@@ -62,9 +64,10 @@ async fn follow(
     let mut sink =
         Box::pin(PulsarSink::open(&client, deltas, incarnation, (work.writer.now)())).await?;
     let mut at = match sink.resume() {
-        Resume::After(epoch) => epoch,
-        Resume::Anew => Box::pin(fill(&mut sink, sending, work)).await?,
+        Resume::After(epoch) if !*is_lost => epoch,
+        _ => Box::pin(fill(&mut sink, sending, work)).await?,
     };
+    *is_lost = false;
     let mut closings = work.read_model.closings();
     let mut stopping = work.stopping.clone();
     loop {

@@ -5,7 +5,7 @@ mod letters;
 mod partition;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -125,37 +125,47 @@ impl Topic {
 pub(super) async fn run(topic: Topic) {
     let topic = Arc::new(topic);
     let mut stopping = topic.stopping.clone();
-    let mut known = 0;
+    let mut known = BTreeSet::new();
     let mut running = FuturesUnordered::new();
+    // Beside the partitions: who looks may wait for the connection that one of them makes.
+    let mut looking = Box::pin(look(Arc::clone(&topic), Duration::ZERO));
     loop {
-        let pause = match topic.partitions().await {
-            Ok(names) => {
-                topic.troubled("", None);
-                for name in names.iter().skip(known) {
-                    let partition = Partition::new(Arc::clone(&topic), name.clone());
-                    running.push(Box::pin(partition.run()));
-                }
-                known = known.max(names.len());
-                LOOK
+        tokio::select! {
+            Some(()) = running.next() => {}
+            found = &mut looking => {
+                let pause = match found {
+                    Ok(names) => {
+                        topic.troubled("", None);
+                        for name in names {
+                            if known.insert(name.clone()) {
+                                let partition = Partition::new(Arc::clone(&topic), name);
+                                running.push(Box::pin(partition.run()));
+                            }
+                        }
+                        LOOK
+                    }
+                    Err(fault) => {
+                        // Where it is read, its partitions say what is wrong.
+                        if known.is_empty() {
+                            warn!(topic = topic.settings.topic, problem = %fault, "pulsar is not read");
+                            topic.troubled("", Some(fault.to_string()));
+                        }
+                        PAUSE
+                    }
+                };
+                looking = Box::pin(look(Arc::clone(&topic), pause));
             }
-            Err(fault) => {
-                topic.client.lost().await;
-                // Where it is read, its partitions say what is wrong.
-                if known == 0 {
-                    warn!(topic = topic.settings.topic, problem = %fault, "pulsar is not read");
-                    topic.troubled("", Some(fault.to_string()));
-                }
-                PAUSE
-            }
-        };
-        let over = tokio::time::sleep(pause);
-        tokio::pin!(over);
-        loop {
-            tokio::select! {
-                Some(()) = running.next() => {}
-                () = &mut over => break,
-                _ = stopping.wait_for(|stop| *stop) => return,
-            }
+            _ = stopping.wait_for(|stop| *stop) => return,
         }
     }
+}
+
+/// Looks for the partitions after a pause.
+async fn look(topic: Arc<Topic>, pause: Duration) -> Result<Vec<String>, PulsarFault> {
+    tokio::time::sleep(pause).await;
+    let found = topic.partitions().await;
+    if found.is_err() {
+        topic.client.lost().await;
+    }
+    found
 }

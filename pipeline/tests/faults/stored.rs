@@ -51,14 +51,14 @@ fn a_snapshot_of_a_newer_release_is_refused() {
     let file = fs::File::open(&snapshot).unwrap();
     zstd::Decoder::new(file).unwrap().read_to_end(&mut frames).unwrap();
     // Length of the frame, its kind, then the version; what follows may have any form.
-    assert_eq!(frames[8..10], [0, 2]);
-    frames[9] = 3;
+    assert_eq!(frames[8..10], [0, 3]);
+    frames[9] = 4;
     frames[10..].fill(0xff);
     let mut out = zstd::Encoder::new(Vec::new(), 1).unwrap();
     out.include_checksum(true).unwrap();
     out.write_all(&frames).unwrap();
     fs::write(&snapshot, out.finish().unwrap()).unwrap();
-    let words = [&snapshot.display().to_string(), "has version 3", "reads version 2"];
+    let words = [&snapshot.display().to_string(), "has version 4", "reads version 3"];
     refused(&data).failed_saying(&words);
 }
 

@@ -222,6 +222,7 @@ fn a_topic_that_was_lost_and_made_again_is_read_from_its_beginning() {
         await_notes(&engine, 140);
         send(1_100, 1_110);
         await_notes(&engine, 150);
+        assert_eq!(engine.counted("deadLetters"), 0, "nothing was refused");
         let expected: Vec<String> =
             (0..40).chain(1_000..1_110).map(|number| format!("{number:04}")).collect();
         assert_eq!(engine.notes(1), expected, "engine down: {engine_is_down}");

@@ -78,10 +78,10 @@ impl Sending {
     /// What comes after the epoch `after`.
     #[must_use]
     pub fn after(&self, read_model: &ReadModel, after: Epoch) -> Next {
-        let Some(epoch) = read_model.next_after(after) else {
-            let is_newest = read_model.newest_epoch() == after;
-            return if is_newest { Next::Nothing } else { Next::Lost };
-        };
+        if read_model.newest_epoch() == after {
+            return Next::Nothing;
+        }
+        let Some(epoch) = read_model.next_after(after) else { return Next::Lost };
         let Some((before, turns)) = read_model.between(after, epoch) else { return Next::Lost };
         let touched = groups::touched(&self.selection, &before, &turns);
         let Some(snapshot) = turns.last().map(|turn| &turn.snapshot) else { return Next::Nothing };

@@ -104,11 +104,16 @@ fn of_a_topic_that_was_empty_nothing_comes_again() {
 fn a_second_delivery_is_noticed_and_so_is_what_did_not_come() {
     let mut judge = Judge::new(Reached(None), None);
     assert_eq!(judge.judge(&place(3, 0, 0)), Judgement::New);
-    assert_eq!(judge.gap_before(&place(3, 1, 0)), None);
-    let gap = judge.gap_before(&place(3, 4, 0)).unwrap();
+    assert_eq!(judge.gap_before(None, &place(3, 1, 0)), None);
+    let gap = judge.gap_before(None, &place(3, 4, 0)).unwrap();
     assert_eq!((gap.0.order(), gap.1.order()), ((3, 1, 0), (3, 4, 0)));
-    let gap = judge.gap_before(&place(8, 0, 0)).unwrap();
+    let gap = judge.gap_before(None, &place(8, 0, 0)).unwrap();
     assert_eq!((gap.0.order(), gap.1.order()), ((3, 1, 0), (8, 0, 0)));
     assert_eq!(judge.judge(&place(3, 1, 0)), Judgement::New);
     assert_eq!(judge.judge(&place(3, 1, 0)), Judgement::Backwards);
+    // After a start, what is missing is what lies behind what is settled.
+    let judge = Judge::new(Reached(Some(place(3, 6, 0))), None);
+    let gap = judge.gap_before(Some(place(3, 4, 0)), &place(3, 6, 0)).unwrap();
+    assert_eq!((gap.0.order(), gap.1.order()), ((3, 5, 0), (3, 6, 0)));
+    assert!(judge.gap_before(None, &place(8, 0, 0)).is_some());
 }

@@ -25,6 +25,10 @@ const ACKNOWLEDGING: Duration = Duration::from_millis(200);
 /// Acknowledgements between two looks at the figures of the subscription.
 const LOOK: u32 = 10;
 
+/// Messages that are kept until it is known whether the topic is the one that was read, at most: more than a broker
+/// delivers again in a second, which is how often it keeps where a subscription stands.
+const UNPROVEN: usize = 20_000;
+
 /// One partition of a topic.
 pub(super) struct Partition {
     topic: Arc<Topic>,
@@ -37,6 +41,8 @@ pub(super) struct Partition {
     /// Everything of the topic was lost once: what comes may be known by its batch alone.
     is_anew: bool,
     window: Window,
+    /// Messages that look like known ones, until it is known that the topic is the one that was read.
+    unproven: Vec<Received>,
     /// The end of the newest entry that is settled and not acknowledged.
     to_acknowledge: Option<PulsarPlace>,
     tell: UnboundedSender<Judged>,
@@ -62,6 +68,7 @@ impl Partition {
             reached: Reached(reached),
             is_anew: false,
             window: Window::after(settled),
+            unproven: Vec::new(),
             to_acknowledge: None,
             tell,
             told,
@@ -115,10 +122,12 @@ impl Partition {
     async fn follow(&mut self) -> Result<std::convert::Infallible, PulsarFault> {
         let topic = Arc::clone(&self.topic);
         let client = topic.client.get().await?;
-        let opening =
-            PulsarReader::open(&client, &self.name, &topic.settings, &topic.reader, self.reached);
+        let from = (self.reached, self.window.settled());
+        let opening = PulsarReader::open(&client, &self.name, &topic.settings, &topic.reader, from);
         let mut reader = Box::pin(opening).await?;
         self.topic.troubled(&self.name, None);
+        // They come again.
+        self.unproven.clear();
         let mut letters = Letters::to(&client, topic.settings.letters());
         let mut tick = tokio::time::interval(ACKNOWLEDGING);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -142,7 +151,10 @@ impl Partition {
                     self.counted.under_way = self.window.oldest();
                     self.topic.counted(&self.name, self.counted.clone());
                 }
-                read = reader.next(), if !self.window.is_full() => self.take(read?).await?,
+                read = reader.next(), if !self.window.is_full() => {
+                    let read = read?;
+                    self.take(read, reader.is_proven()).await?;
+                }
             }
         }
     }
@@ -177,13 +189,24 @@ impl Partition {
         }
     }
 
-    /// Takes what was read.
-    async fn take(&mut self, read: Read) -> Result<(), PulsarFault> {
+    /// Takes what was read; `is_proven` says that it is of the topic that was read before.
+    async fn take(&mut self, read: Read, is_proven: bool) -> Result<(), PulsarFault> {
+        let is_known = matches!(read, Read::Known(_));
+        if is_proven || !is_known || self.unproven.len() >= UNPROVEN {
+            // Of another topic they would be new, and none of them a dead letter.
+            for message in std::mem::take(&mut self.unproven) {
+                self.take_known(message)?;
+            }
+        }
         match read {
             Read::New(message) => self.take_new(message).await,
             Read::Known(message) => {
                 self.counted.repeated += 1;
-                self.take_known(message)
+                if is_proven || self.window.knows(&message.place) {
+                    return self.take_known(message);
+                }
+                self.unproven.push(message);
+                Ok(())
             }
             Read::Unreadable(from, upto) => {
                 let message = format!(
@@ -205,8 +228,10 @@ impl Partition {
         self.counted.messages += 1;
         self.counted.bytes += message.body.len() as u64;
         self.counted.newest = Some(message.published);
+        // Asked first: where that fails, the message is as new as it was.
+        let is_there = self.is_anew && self.batch(&place)?.is_some();
         self.reached = Reached(Some(place));
-        if self.is_anew && self.batch(&place)?.is_some() {
+        if is_there {
             return self.take_known(message);
         }
         let (change, number) = match self.read(&message) {
@@ -254,7 +279,9 @@ impl Partition {
         }
         let stored = self.batch(&message.place)?;
         let why = match (self.read(&message), stored) {
-            (Err(unusable), _) => {
+            // It was of use then.
+            (Err(_), Some(_)) => None,
+            (Err(unusable), None) => {
                 let Unusable { code, message, field } = unusable;
                 Some(Why { code, message, field, slots: None, is_part: false })
             }
