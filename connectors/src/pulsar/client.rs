@@ -6,6 +6,8 @@ use pulsar::{
     Authentication, ConnectionRetryOptions, OperationRetryOptions, Pulsar, TokioExecutor,
 };
 
+use uuid::Uuid;
+
 use super::error::PulsarFault;
 use super::settings::PulsarSettings;
 
@@ -62,6 +64,12 @@ pub async fn connect(settings: &PulsarSettings) -> Result<PulsarClient, PulsarFa
     let connecting = tokio::time::timeout(timeout.saturating_mul(1 + TRIES), builder.build());
     let connected = connecting.await.map_err(PulsarFault::while_doing("connecting"))?;
     connected.map_err(PulsarFault::while_doing("connecting"))
+}
+
+/// A name for a producer. One that the broker gives may be that of another producer, once the broker has lost what it
+/// knew; and then it would drop what is sent as a repetition.
+pub(super) fn own_name() -> String {
+    format!("smartpulse-{}", Uuid::now_v7())
 }
 
 /// The partitions of a topic by their names in full; one without partitions is its own.

@@ -8,7 +8,7 @@ use pulsar::proto::ServerError;
 use pulsar::routing_policy::RoutingPolicy;
 use pulsar::{ConsumerOptions, Producer, ProducerOptions, SubType, TokioExecutor};
 
-use super::client::{PulsarClient, partitions};
+use super::client::{PulsarClient, own_name, partitions};
 use super::error::PulsarFault;
 use super::reader::Received;
 
@@ -62,7 +62,8 @@ impl DeadLetters {
             Box::pin(keep(client, &partition)).await?;
         }
         let options = ProducerOptions { compression, ..by_key() };
-        let opening = client.producer().with_topic(topic).with_options(options).build();
+        let opening = client.producer().with_topic(topic).with_name(own_name());
+        let opening = opening.with_options(options).build();
         Box::pin(opening)
             .await
             .map(DeadLetters)

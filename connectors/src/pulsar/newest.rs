@@ -1,5 +1,7 @@
 //! The newest message that a sink wrote to a partition: from there it goes on.
 
+use std::time::Duration;
+
 use futures_util::StreamExt as _;
 use pulsar::consumer::InitialPosition;
 use pulsar::proto::{KeyValue, MessageIdData};
@@ -15,6 +17,10 @@ use super::error::PulsarFault;
 pub(super) const OPEN: &str = "open";
 /// How far back is looked, in milliseconds: a minute, an hour, a day; then everything.
 const BACK: [i64; 3] = [60_000, 3_600_000, 86_400_000];
+
+/// How long what was written last may take to be read again: who waits longer is taken for one who has lost it, and
+/// gets everything anew.
+const FOLLOWING: Duration = Duration::from_secs(3);
 
 /// What the newest message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,9 +129,10 @@ pub(super) async fn follows(
     let mut reader: Reader<Vec<u8>, TokioExecutor> = Box::pin(reading).await.map_err(&fault)?;
     let mut is_there = false;
     loop {
-        let read = tokio::time::timeout(READING, reader.next());
-        let read = read.await.map_err(PulsarFault::while_doing("reading what was written last"))?;
-        let Some(message) = read.transpose().map_err(&fault)? else { return Ok(false) };
+        // A topic that knows no such place gives nothing from there, though `this` is in it.
+        let read = tokio::time::timeout(FOLLOWING, reader.next()).await;
+        let Ok(Some(read)) = read else { return Ok(false) };
+        let message = read.map_err(&fault)?;
         let place = place(&message.message_id.id);
         if place != before {
             return Ok(is_there && place == this);

@@ -7,7 +7,7 @@ use pulsar::consumer::InitialPosition;
 use pulsar::producer::Message;
 use pulsar::{Consumer, ConsumerOptions, Payload, Producer, SubType, TokioExecutor};
 
-use super::client::{PulsarClient, partitions};
+use super::client::{PulsarClient, own_name, partitions};
 use super::error::PulsarFault;
 use super::letter::{ATTEMPT, OWN, PARTLY, RESEND, TOPIC, by_key};
 use super::settings::PulsarTopic;
@@ -41,7 +41,8 @@ pub async fn resend(
     topic: &PulsarTopic,
     resending: Resending,
 ) -> Result<Resent, PulsarFault> {
-    let opening = client.producer().with_topic(&topic.topic).with_options(by_key()).build();
+    let opening = client.producer().with_topic(&topic.topic).with_name(own_name());
+    let opening = opening.with_options(by_key()).build();
     let mut back =
         Box::pin(opening).await.map_err(PulsarFault::while_doing("opening the topic"))?;
     let mut resent = Resent::default();

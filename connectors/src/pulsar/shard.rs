@@ -9,7 +9,7 @@ use pulsar::producer::{Message, SendFuture};
 use pulsar::{Producer, ProducerOptions, TokioExecutor};
 use smartpulse_operators::time::Instant;
 
-use super::client::PulsarClient;
+use super::client::{PulsarClient, own_name};
 use super::error::PulsarFault;
 use super::newest::{End, Newest, OPEN, before, end, follows};
 use super::settings::PulsarDeltas;
@@ -50,7 +50,8 @@ impl Shard {
             block_queue_if_full: true,
             ..ProducerOptions::default()
         };
-        let opening = client.producer().with_topic(&partition).with_options(options).build();
+        let opening = client.producer().with_topic(&partition).with_name(own_name());
+        let opening = opening.with_options(options).build();
         let producer =
             Box::pin(opening).await.map_err(PulsarFault::while_doing("taking the topic"))?;
         let (client, newest, place) = (client.clone(), None, None);
