@@ -6,6 +6,8 @@
 #[path = "program/client.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod client;
+#[path = "pulsar/cutting.rs"]
+mod cutting;
 #[path = "pulsar/deltas.rs"]
 mod deltas;
 #[path = "pulsar/faults.rs"]

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,10 +12,10 @@ use serde_json::{Value, json};
 use smartpulse_services::Pulsar;
 use ureq::Agent;
 
-use super::forwarder::Forwarder;
+use super::cutting::Cutting;
 use super::load::{FROM, Load, TO};
 use super::post::{Found, Post};
-use super::stage::{Engine, awaited, divide, own_topic, shared_broker};
+use super::stage::{Engine, awaited, divide, own_topic, seed, shared_broker};
 
 const PARTITIONS: u32 = 3;
 /// Changes before, between and after faults.
@@ -224,15 +222,6 @@ fn assert_folds(engine: &Engine, post: &Post, topic: &str) -> Vec<Folded> {
     folded
 }
 
-fn seed(test: &str) -> u64 {
-    let seed: u64 = std::env::var("SMARTPULSE_PULSAR_SEED")
-        .map_or_else(|_| rand::random(), |text| text.parse().expect("a whole number"));
-    println!(
-        "seed {seed}; SMARTPULSE_PULSAR_SEED={seed} cargo test -p smartpulse --test pulsar {test}"
-    );
-    seed
-}
-
 #[test]
 fn what_changes_is_written_and_folded_it_is_what_is_shown() {
     let seed = seed("what_changes_is_written");
@@ -335,34 +324,21 @@ fn whatever_is_killed_or_stopped_the_topic_has_no_hole_and_no_repetition() {
 #[test]
 fn connections_that_are_cut_leave_neither_hole_nor_repetition() {
     let seed = seed("connections_that_are_cut_leave");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let is_cut = Arc::<AtomicBool>::default();
-    let (is_cut_now, mut random) = (Arc::clone(&is_cut), ChaCha8Rng::seed_from_u64(seed));
-    let limit = move || {
-        let is_cut = is_cut_now.load(Ordering::Relaxed);
-        is_cut.then(|| random.random_range(400..4_000))
-    };
-    let mut front = None;
-    let broker = Pulsar::start_behind(|port| {
-        let target = format!("127.0.0.1:{port}").parse().unwrap();
-        let cutting = runtime.block_on(Forwarder::start(target, limit));
-        front.insert(cutting).address().port()
-    });
-    let (broker, cutting) = (broker.unwrap(), front.unwrap());
-    let through = format!("pulsar://{}", cutting.address());
+    let cutting = Cutting::start(seed, 400..4_000);
+    let through = cutting.url();
     let topic = own_topic();
-    divide(&broker, &topic, PARTITIONS);
+    divide(&cutting.broker, &topic, PARTITIONS);
     let post = Post::new(&through);
     post.keep(&names(&topic));
     let room = tempfile::tempdir().unwrap();
-    is_cut.store(true, Ordering::Relaxed);
+    cutting.cut(true);
     let engine = Engine::start(&room.path().join("data"), &writing(&through, &topic));
     let load = Load::start(format!("http://{}", engine.address), seed);
     load.await_more(4 * CHANGES);
-    awaited("cuts", || (cutting.cuts() > 20).then_some(()));
+    cutting.await_cuts();
     load.await_more(CHANGES);
     load.stop();
-    is_cut.store(false, Ordering::Relaxed);
+    cutting.cut(false);
     let folded = assert_folds(&engine, &post, &topic);
-    println!("{} cuts, {} resyncs", cutting.cuts(), folded[0].resyncs);
+    println!("{} resyncs", folded[0].resyncs);
 }

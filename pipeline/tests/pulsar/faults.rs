@@ -10,9 +10,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use smartpulse_services::Pulsar;
 
-use super::forwarder::Forwarder;
+use super::cutting::Cutting;
 use super::post::{Manner, Post, Sent};
-use super::stage::{Engine, awaited, divide, own_topic, reading};
+use super::stage::{Engine, awaited, divide, own_topic, reading, seed};
 
 const PLANTS: u64 = 5;
 const PARTITIONS: u32 = 2;
@@ -115,15 +115,6 @@ fn assert_taken_in(engine: &Engine, post: &Post, topic: &str) {
     expected.sort();
     println!("{written} letters of {} messages", expected.len());
     assert_eq!(letters, expected);
-}
-
-fn seed(test: &str) -> u64 {
-    let seed: u64 = std::env::var("SMARTPULSE_PULSAR_SEED")
-        .map_or_else(|_| rand::random(), |text| text.parse().expect("a whole number"));
-    println!(
-        "seed {seed}; SMARTPULSE_PULSAR_SEED={seed} cargo test -p smartpulse --test pulsar {test}"
-    );
-    seed
 }
 
 #[test]
@@ -234,37 +225,22 @@ fn a_topic_that_was_lost_and_made_again_is_read_from_its_beginning() {
 #[test]
 fn connections_that_are_cut_lose_nothing() {
     let seed = seed("connections_that_are_cut");
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let is_cut = Arc::<AtomicBool>::default();
-    let (is_cut_now, mut random) = (Arc::clone(&is_cut), ChaCha8Rng::seed_from_u64(seed));
-    let limit = move || {
-        let is_cut = is_cut_now.load(Ordering::Relaxed);
-        is_cut.then(|| random.random_range(1_000..60_000))
-    };
-    let mut front = None;
-    // The broker tells its clients to come through what cuts them.
-    let broker = Pulsar::start_behind(|port| {
-        let target = format!("127.0.0.1:{port}").parse().unwrap();
-        let cutting = runtime.block_on(Forwarder::start(target, limit));
-        front.insert(cutting).address().port()
-    });
-    let (broker, cutting) = (broker.unwrap(), front.unwrap());
-    let through = format!("pulsar://{}", cutting.address());
+    let cutting = Cutting::start(seed, 1_000..60_000);
+    let through = cutting.url();
     let topic = own_topic();
-    divide(&broker, &topic, PARTITIONS);
+    divide(&cutting.broker, &topic, PARTITIONS);
     let post = Post::new(&through);
     post.keep(&names(&topic));
     post.keep(&[format!("{topic}-dlq")]);
     let room = tempfile::tempdir().unwrap();
-    is_cut.store(true, Ordering::Relaxed);
+    cutting.cut(true);
     let engine = Engine::start(&room.path().join("data"), &reading(&through, &topic));
     engine.make_plants(1..=PLANTS);
     let load = Load::start(through, topic.clone(), seed);
     load.await_more();
-    awaited("cuts", || (cutting.cuts() > 20).then_some(()));
+    cutting.await_cuts();
     load.await_more();
     load.stop();
-    is_cut.store(false, Ordering::Relaxed);
+    cutting.cut(false);
     assert_taken_in(&engine, &post, &topic);
-    println!("{} cuts", cutting.cuts());
 }

@@ -153,6 +153,16 @@ impl Engine {
     }
 }
 
+/// The seed of a test, and how to run it with the same.
+pub(crate) fn seed(test: &str) -> u64 {
+    let seed: u64 = std::env::var("SMARTPULSE_PULSAR_SEED")
+        .map_or_else(|_| rand::random(), |text| text.parse().expect("a whole number"));
+    println!(
+        "seed {seed}; SMARTPULSE_PULSAR_SEED={seed} cargo test -p smartpulse --test pulsar {test}"
+    );
+    seed
+}
+
 /// Waits until `look` sees something.
 pub(crate) fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..LOOKS {

@@ -93,6 +93,10 @@ impl Comparing {
                 };
                 assert!(epoch >= newest, "epoch {epoch} after {newest}");
                 newest = epoch;
+                if status == 404 {
+                    // What is not there names the newest epoch, which may have closed since it was looked for.
+                    continue;
+                }
                 let decided = get(format!("http://{engine}{read}at_epoch={epoch}"));
                 // An engine that is down, or no longer has that epoch, says nothing.
                 let Some((_, expected, decided)) = decided else { continue };
