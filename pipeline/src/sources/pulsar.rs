@@ -91,6 +91,8 @@ impl Topic {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         tell(&mut said);
         let standing = match said.troubles.iter().next() {
+            // Nothing is known of its partitions yet.
+            Some((name, trouble)) if name.is_empty() => Standing::Degraded(trouble.clone()),
             Some((name, trouble)) => Standing::Degraded(format!("{name}: {trouble}")),
             None => Standing::Following,
         };
