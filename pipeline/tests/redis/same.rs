@@ -92,14 +92,19 @@ impl Comparing {
                     continue;
                 };
                 assert!(epoch >= newest, "epoch {epoch} after {newest}");
-                newest = epoch;
-                if status == 404 {
-                    // What is not there names the newest epoch, which may have closed since it was looked for.
-                    continue;
-                }
-                let decided = get(format!("http://{engine}{read}at_epoch={epoch}"));
+                let before = std::mem::replace(&mut newest, epoch);
+                let at = |epoch: u64| get(format!("http://{engine}{read}at_epoch={epoch}"));
+                let decided = at(epoch);
                 // An engine that is down, or no longer has that epoch, says nothing.
                 let Some((_, expected, decided)) = decided else { continue };
+                // What is not there names the newest epoch, which may have closed since it was looked for: then it
+                // was not there at one of those since the last answer.
+                let was_not_there = |at_then: Option<(u64, u16, String)>| {
+                    at_then.is_none_or(|(_, status, _)| status == 404)
+                };
+                if status == 404 && (before..epoch).rev().any(|then| was_not_there(at(then))) {
+                    continue;
+                }
                 assert_eq!(status, expected, "{read} at {epoch}");
                 // The envelope of what is not there holds a trace and the newest epoch.
                 if status == 200 {
