@@ -151,6 +151,16 @@ impl Server {
         self.wait()
     }
 
+    /// Stops its time: it holds its connections and does nothing.
+    pub(crate) fn pause(&self) {
+        kill_process(pid(&self.child), Signal::STOP).expect("the process is ours");
+    }
+
+    /// Lets it go on after a pause.
+    pub(crate) fn resume(&self) {
+        kill_process(pid(&self.child), Signal::CONT).expect("the process is ours");
+    }
+
     /// Ends it without a word.
     pub(crate) fn kill(mut self) -> Ended {
         self.child.kill().expect("the process is ours");

@@ -91,6 +91,14 @@ impl Engine {
         self.server.take().unwrap().kill();
     }
 
+    /// Does something while the engine's time stands still.
+    pub(crate) fn paused(&self, meanwhile: impl FnOnce()) {
+        let server = self.server.as_ref().unwrap();
+        server.pause();
+        meanwhile();
+        server.resume();
+    }
+
     pub(crate) fn stop(&mut self) {
         self.server.take().unwrap().stop().succeeded();
     }

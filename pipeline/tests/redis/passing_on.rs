@@ -132,6 +132,7 @@ fn a_token_reaches_the_engine_whatever_the_caller_says_of_its_connection() {
     let replica =
         Replica::start_with(std::slice::from_ref(&redis.url), Some(engine.address), &token);
     engine.client().make_plant(1);
+    replica.await_epoch(1);
     let bearer = "Bearer 0123456789abcdef0123456789abcdef";
     let path = forecasts("UserForecast", 1);
     let body = hourly([(hour(1), json!(6))]).to_string();
