@@ -21,6 +21,7 @@
 #![warn(missing_docs)]
 
 mod export;
+mod postgres;
 mod pulsar;
 mod redis;
 pub mod retry;
@@ -33,6 +34,11 @@ pub use export::resolved::{ResolvedExport, ResolvedRow};
 pub use export::totals::{TotalRow, TotalsExport};
 pub use export::units::export_units;
 pub use export::{ExportError, ExportStamp};
+pub use postgres::{
+    Datum, Field, FoundTable, Input, LogBytes, LogEvent, LogMessage, MadeSlot, Mapping, Moment,
+    OnLost, POSTGRES_LEGACY_SCHEMA, PostgresFault, PostgresLog, PostgresSession, PostgresSettings,
+    PostgresTls, PropertyRule, Relation, Slot, TableMapping, TableName, Tuple, postgres_moment,
+};
 pub use pulsar::{
     DeadLetter, DeadLetters, DeltaMessage, PulsarClient, PulsarCoding, PulsarDeltas, PulsarFault,
     PulsarMode, PulsarReader, PulsarSent, PulsarSettings, PulsarSink, PulsarTopic, Reached, Read,

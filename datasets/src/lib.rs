@@ -29,13 +29,14 @@ mod long_format;
 mod master;
 mod published;
 mod rts_gmlc;
-mod slots;
+pub mod slots;
 mod sorter;
 mod table;
 
 pub use changes::{Changes, Meter, Progress, Remark};
 pub use error::SourceError;
 pub use fleet::{Asked, Fleet, LivingFleet, LivingPlant, Written};
+pub use master::unnamed_unit;
 
 /// How a replay judges values and what the changes it yields are held to.
 #[derive(Clone, Debug)]

@@ -113,7 +113,8 @@ pub(crate) fn read_folder(
 }
 
 /// What a unit is known by where nothing describes it.
-pub(crate) fn unnamed_unit(unit: Unit, recorded: Instant) -> UnitVersion {
+#[must_use]
+pub fn unnamed_unit(unit: Unit, recorded: Instant) -> UnitVersion {
     UnitVersion {
         unit,
         name: unit.to_string(),

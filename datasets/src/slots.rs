@@ -18,7 +18,7 @@ use crate::ReplayRules;
 
 /// What the value cell of a slot says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Reading {
+pub enum Reading {
     /// Hundredths of a kW, or [`NULL`] for a withdrawal.
     Value(i64),
     /// No number.
@@ -29,18 +29,24 @@ pub(crate) enum Reading {
 
 /// One value of one slot of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SlotValue {
-    pub(crate) unit: Unit,
-    pub(crate) period: Period,
-    pub(crate) start: Instant,
-    pub(crate) reading: Reading,
+pub struct SlotValue {
+    /// Whose.
+    pub unit: Unit,
+    /// Slot length.
+    pub period: Period,
+    /// Start of the slot.
+    pub start: Instant,
+    /// What was said.
+    pub reading: Reading,
 }
 
 /// How numbers become quantities in this replay.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ValueRules {
-    pub(crate) round_digits: Option<u32>,
-    pub(crate) bound: Quantity,
+pub struct ValueRules {
+    /// Rounds values to so many decimals in the unit given; none keeps them to the hundredth of a kW.
+    pub round_digits: Option<u32>,
+    /// Greatest magnitude.
+    pub bound: Quantity,
 }
 
 impl ValueRules {
@@ -50,7 +56,8 @@ impl ValueRules {
     }
 
     /// Reads decimal text: rounded in the unit given where asked, converted, held against the bound.
-    pub(crate) fn read(&self, text: &str, measure: Measure, period: Period) -> Reading {
+    #[must_use]
+    pub fn read(&self, text: &str, measure: Measure, period: Period) -> Reading {
         let quantity = Decimal::parse(text).and_then(|number| {
             let number = self.round_digits.map_or(number, |digits| number.rounded(digits));
             number.to_quantity(measure, period)
@@ -65,15 +72,16 @@ impl ValueRules {
 
 impl Reading {
     /// The withdrawal of a slot.
-    pub(crate) const WITHDRAWN: Reading = Reading::Value(NULL);
+    pub const WITHDRAWN: Reading = Reading::Value(NULL);
 }
 
 /// Values refused before a change exists, by reason.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Refusals(BTreeMap<Outcome, u64>);
+pub struct Refusals(BTreeMap<Outcome, u64>);
 
 impl Refusals {
-    pub(crate) fn count(&mut self, outcome: Outcome, values: u64) {
+    /// Counts values.
+    pub fn count(&mut self, outcome: Outcome, values: u64) {
         if values > 0 {
             *self.0.entry(outcome).or_default() += values;
         }
@@ -84,14 +92,15 @@ impl Refusals {
     }
 
     /// The counts in the order of the checks.
-    pub(crate) fn into_counts(self) -> Vec<(Outcome, u64)> {
+    #[must_use]
+    pub fn into_counts(self) -> Vec<(Outcome, u64)> {
         self.0.into_iter().collect()
     }
 }
 
 /// The entries of a batch by (unit, period), without the values that are refused. Entries in which nothing
 /// is left are not there.
-pub(crate) fn entries(kind: Kind, slots: &mut [SlotValue], refusals: &mut Refusals) -> Vec<Entry> {
+pub fn entries(kind: Kind, slots: &mut [SlotValue], refusals: &mut Refusals) -> Vec<Entry> {
     // Stable and quick on what is sorted already, which curves in files mostly are.
     slots.sort_by_key(|slot| (slot.unit, slot.period, slot.start));
     let series = slots.chunk_by(|one, next| (one.unit, one.period) == (next.unit, next.period));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::batch::{Batch, Epoch};
-use crate::offset::Offset;
+use crate::offset::{KeptRow, Offset};
 use crate::outcome::Outcome;
 use crate::quantity::ABSENT;
 use crate::series::Kind;
@@ -255,8 +255,8 @@ pub struct Tick {
     pub epoch: Epoch,
     /// The clock all views show when the tick has closed.
     pub clock: Instant,
-    /// The changes, in the order in which they are decided. A withdrawal stands alone in its tick: what it
-    /// needs to see of history must have closed before.
+    /// The changes, in the order in which they are decided. A withdrawal is decided alone: what it needs to see
+    /// of history must have been decided before.
     pub changes: Vec<Change>,
     /// Position of the source these changes came from.
     pub position: Option<Position>,
@@ -266,6 +266,8 @@ pub struct Tick {
     pub digests: Vec<(Epoch, [u8; 16])>,
     /// How far streams of other systems have been taken in with this tick.
     pub offsets: Vec<Offset>,
+    /// Rows of other systems as they stand after this tick.
+    pub kept: Vec<KeptRow>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A closed epoch: all that one tick, or several together, changed in the views. It is what an engine hands
 //! over to readers, in the same process or by way of another system, and all that a reader needs to follow.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,36 @@ impl ClosedEpoch {
             reference: None,
             withdrawn: Vec::new(),
             figures,
+        }
+    }
+}
+
+impl ClosedEpoch {
+    /// This one and what `later` changed behind it, as one: of what both changed the later state stands.
+    #[must_use]
+    pub fn followed_by(self, later: ClosedEpoch) -> ClosedEpoch {
+        let mut totals = TotalChanges::default();
+        let all = self.totals.into_iter().chain(later.totals);
+        let (mut days, mut timelines) = (BTreeMap::new(), BTreeMap::new());
+        for changes in all {
+            days.extend(changes.days);
+            timelines.extend(changes.timelines);
+        }
+        totals.days.extend(days);
+        totals.timelines.extend(timelines);
+        let blocks: BTreeMap<SeriesDay, Arc<DayBlock>> =
+            self.blocks.into_iter().chain(later.blocks).collect();
+        ClosedEpoch {
+            epoch: later.epoch,
+            clock: later.clock,
+            new_series: self.new_series.into_iter().chain(later.new_series).collect(),
+            blocks: blocks.into_iter().collect(),
+            causes: self.causes.into_iter().chain(later.causes).collect(),
+            stated: self.stated.into_iter().chain(later.stated).collect(),
+            totals: vec![totals],
+            reference: later.reference.or(self.reference),
+            withdrawn: self.withdrawn.into_iter().chain(later.withdrawn).collect(),
+            figures: later.figures,
         }
     }
 }

@@ -14,11 +14,36 @@ pub struct Offset {
     pub place: Place,
 }
 
+/// A row of another system's table as it stands. A stream of changes may name a row by its key alone, and leave out
+/// what did not change: what it meant is known from here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRow {
+    /// Name of the table, that of its system in front.
+    pub table: Arc<str>,
+    /// What tells the row from others of the table.
+    pub key: Box<str>,
+    /// The row as JSON; none: it is there no more.
+    pub row: Option<Box<str>>,
+}
+
 /// A place in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
     /// In a topic, or one partition of it.
     Pulsar(PulsarPlace),
+    /// In the log of a Postgres.
+    Postgres(PostgresPlace),
+}
+
+/// The place of a transaction in the log of a Postgres.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PostgresPlace {
+    /// The system identifier of the cluster: another one has another log.
+    pub system: u64,
+    /// Where the log stands behind the transaction (LSN).
+    pub lsn: u64,
+    /// Whether the tables are still being read for the first time; `lsn` says nothing then.
+    pub is_reading: bool,
 }
 
 /// The place of a message in a topic without partitions, or in one partition.

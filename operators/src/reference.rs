@@ -178,10 +178,11 @@ impl Reference {
         self.locks.get(&id)
     }
 
-    /// The id the next lock gets.
+    /// The id the next lock gets; those that come with an id of their own are numbered from
+    /// [`Lock::FIRST_FOREIGN`] on.
     #[must_use]
     pub fn next_lock(&self) -> u64 {
-        self.locks.last_key_value().map_or(1, |(id, _)| id + 1)
+        self.locks.range(..Lock::FIRST_FOREIGN).next_back().map_or(1, |(id, _)| id + 1)
     }
 
     /// Locks of `unit`.

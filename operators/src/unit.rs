@@ -153,6 +153,9 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// The first id of locks whose source numbers them; all are below 2^53, what JSON's numbers hold exactly.
+    pub const FIRST_FOREIGN: u64 = 1 << 52;
+
     /// Whether the lock refuses a slot starting at `slot_start` to a save accepted at `recorded`.
     #[must_use]
     pub fn refuses(&self, slot_start: Instant, recorded: Instant) -> bool {

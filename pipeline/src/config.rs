@@ -10,7 +10,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Profile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smartpulse_connectors::{PulsarSettings, RedisSettings};
+use smartpulse_connectors::{PostgresSettings, PulsarSettings, RedisSettings};
 use smartpulse_operators::quantity::Quantity;
 use smartpulse_serve::doors::{DoorRules, Elsewhere};
 use thiserror::Error;
@@ -49,6 +49,7 @@ pub struct Config {
     pub auth: Auth,
     pub redis: Vec<RedisSettings>,
     pub pulsar: Vec<PulsarSettings>,
+    pub postgres: Vec<PostgresSettings>,
     pub replica: Replica,
 }
 
@@ -117,6 +118,7 @@ impl Default for Config {
             auth: Auth::default(),
             redis: Vec::new(),
             pulsar: Vec::new(),
+            postgres: Vec::new(),
             replica: Replica::default(),
         }
     }
@@ -272,6 +274,12 @@ fn check_links(config: &Config) -> Result<(), ConfigError> {
         pulsar.check().map_err(link(format!("pulsar[{place}]")))?;
         if config.pulsar[..place].iter().any(|other| other.name == pulsar.name) {
             return Err(ConfigError::Rule { name: "pulsar", rule: "a list of different names" });
+        }
+    }
+    for (place, postgres) in config.postgres.iter().enumerate() {
+        postgres.check().map_err(link(format!("postgres[{place}]")))?;
+        if config.postgres[..place].iter().any(|other| other.name == postgres.name) {
+            return Err(ConfigError::Rule { name: "postgres", rule: "a list of different names" });
         }
     }
     if !config.replica.redis.is_empty() {

@@ -7,6 +7,7 @@
 
 mod closing;
 mod newest;
+mod parts;
 mod withdrawing;
 
 use std::collections::BTreeMap;
@@ -59,7 +60,12 @@ pub struct Base {
     pub positions: BTreeMap<String, u64>,
     /// How far each stream of another system has been taken in.
     pub offsets: BTreeMap<Arc<str>, Place>,
+    /// Rows of other systems by table and key.
+    pub kept: BTreeMap<Arc<str>, Rows>,
 }
+
+/// Rows of a table of another system by key, as JSON.
+pub type Rows = BTreeMap<Box<str>, Box<str>>;
 
 /// What applying a tick gave.
 #[derive(Debug)]
@@ -122,6 +128,8 @@ pub struct Engine {
     cutter: Cutter,
     newest: Newest,
     workers: Workers,
+    /// The time of the dataflow: that of parts, of which an epoch may have several.
+    time: Epoch,
     archive: Archive,
     read_model: Arc<ReadModel>,
 }
@@ -164,6 +172,7 @@ impl Engine {
             requests: Vec::new(),
             digests: Vec::new(),
             offsets: Vec::new(),
+            kept: Vec::new(),
         };
         let mut cutter = Cutter::default();
         let mut chunks = cutter.cut(&told, &mut Catalog::default(), workers);
@@ -173,7 +182,9 @@ impl Engine {
         }
         let done = workers_at_work.decide(base.epoch, chunks)?;
         let workers = workers_at_work;
-        let mut engine = Engine { base, catalog, cutter, newest, workers, archive, read_model };
+        let time = base.epoch;
+        let mut engine =
+            Engine { base, catalog, cutter, newest, workers, time, archive, read_model };
         let figures = engine.figures(0);
         engine.read_model.publish(ClosedEpoch {
             epoch: engine.base.epoch,
@@ -203,7 +214,8 @@ impl Engine {
         &self.archive
     }
 
-    /// Decides a tick and makes it visible. `journal_bytes` is shown; replies are built where wanted.
+    /// Decides a tick and makes it visible, all of it at once. `journal_bytes` is shown; replies are built where
+    /// wanted.
     ///
     /// # Errors
     /// [`EngineError`]: the engine must not be used further.
@@ -213,18 +225,51 @@ impl Engine {
         wanted: Replies,
         journal_bytes: u64,
     ) -> Result<Applied, EngineError> {
+        let parts = parts::of(tick);
+        let count = parts.len() as u32;
+        let mut whole: Option<ClosedEpoch> = None;
+        let mut applied =
+            Applied { epoch: tick.epoch, replies: Vec::new(), digest: Default::default() };
+        for (part, place) in parts.into_iter().zip(0..) {
+            let continues = place + 1 < count;
+            let (decided, closed) =
+                self.decide(&part, wanted, journal_bytes, (place, continues))?;
+            applied.replies.extend(decided.replies);
+            applied.digest = parts::joined(place, applied.digest, decided.digest);
+            whole = Some(match whole {
+                None => closed,
+                Some(before) => before.followed_by(closed),
+            });
+        }
+        if let Some(whole) = whole {
+            self.read_model.publish(whole);
+        }
+        failpoint::pass(Failpoint::TickPublished);
+        Ok(applied)
+    }
+
+    /// Decides a part of a tick, `place` among its parts; what it changed is not visible yet.
+    fn decide(
+        &mut self,
+        tick: &Tick,
+        wanted: Replies,
+        journal_bytes: u64,
+        (place, continues): (u32, bool),
+    ) -> Result<(Applied, ClosedEpoch), EngineError> {
         let known_series = self.catalog.all().len();
         let mut chunks = self.cutter.cut(tick, &mut self.catalog, self.workers.count());
         for chunk in &mut chunks {
             self.fetch_histories(chunk)?;
         }
         let withdrawal = self.prepare_withdrawal(tick, &mut chunks)?;
-        let Done { decided, totals } = self.workers.decide(tick.epoch, chunks)?;
+        self.time.0 += 1;
+        let Done { decided, totals } = self.workers.decide(self.time, chunks)?;
         if decided.iter().any(|one| one.chunk.missing_history.is_some()) {
             return Err(EngineError::MissingHistory(tick.epoch));
         }
         failpoint::pass(Failpoint::TickDecided);
-        let closing = closing::close(tick, &decided, withdrawal, wanted);
+        let mut closing = closing::close(tick, &decided, withdrawal, wanted);
+        (closing.history.part, closing.history.continues) = (place, continues);
         self.absorb(tick, &closing);
         let blocks = decided.iter().flat_map(|one| one.deltas.blocks());
         let closed = ClosedEpoch {
@@ -239,16 +284,15 @@ impl Engine {
             withdrawn: closing.history.withdrawn.into_iter().collect(),
             figures: self.figures(journal_bytes),
         };
-        // History first: what a reader sees must already be found there.
+        // History first: what a reader sees must already be found there, and what the next part needs.
         if !self.archive.push(closing.history) {
             return Err(EngineError::HistoryStopped);
         }
-        self.read_model.publish(closed);
         for decided in decided.into_iter().filter_map(Arc::into_inner) {
             self.cutter.take_back(decided.chunk);
         }
-        failpoint::pass(Failpoint::TickPublished);
-        Ok(Applied { epoch: tick.epoch, replies: closing.replies, digest: closing.digest })
+        let (epoch, replies, digest) = (tick.epoch, closing.replies, closing.digest);
+        Ok((Applied { epoch, replies, digest }, closed))
     }
 
     /// Adds the history of each series day that a piece older than its newest version touches.
@@ -293,6 +337,13 @@ impl Engine {
         }
         for offset in &tick.offsets {
             base.offsets.insert(Arc::clone(&offset.source), offset.place);
+        }
+        for kept in &tick.kept {
+            let rows = base.kept.entry(Arc::clone(&kept.table)).or_default();
+            match &kept.row {
+                Some(row) => drop(rows.insert(kept.key.clone(), row.clone())),
+                None => drop(rows.remove(&kept.key)),
+            }
         }
     }
 

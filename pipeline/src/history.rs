@@ -54,6 +54,10 @@ const KNOWN_BATCHES: usize = 16_384;
 pub struct EpochHistory {
     /// The epoch.
     pub epoch: Epoch,
+    /// Which part of the epoch, from 0.
+    pub part: u32,
+    /// Whether further parts of the epoch follow: it is not whole before they are there.
+    pub continues: bool,
     /// Revisions, each with a mark per value: counted as skipped.
     pub revisions: Vec<(SeriesDay, StoredRevision)>,
     /// Batches with their counts.
@@ -176,7 +180,7 @@ impl History {
         Ok(Epoch(u64::from_be_bytes(bytes)))
     }
 
-    /// Writes an epoch, whole or not at all. Not durable before [`History::persist`].
+    /// Writes an epoch or a part of one, whole or not at all. Not durable before [`History::persist`].
     ///
     /// # Errors
     /// [`HistoryError::Store`].
@@ -207,7 +211,9 @@ impl History {
             batch.insert(&self.withdrawals, sequence.0.to_be_bytes(), instant.0.to_be_bytes());
         }
         self.answers.write(&epoch.answers, &mut batch).map_err(self.fault("writing answers"))?;
-        batch.insert(&self.progress, APPLIED, epoch.epoch.0.to_be_bytes());
+        if !epoch.continues {
+            batch.insert(&self.progress, APPLIED, epoch.epoch.0.to_be_bytes());
+        }
         batch.commit().map_err(self.fault("writing an epoch"))?;
         failpoint::pass(Failpoint::HistoryWritten);
         Ok(())

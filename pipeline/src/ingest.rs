@@ -32,7 +32,7 @@ use crate::journal::{Journal, JournalError};
 use crate::recovery::due_in;
 use clock::{Clock, Reading};
 use lanes::{Lanes, Load};
-use messages::{Message, Teller};
+use messages::{Message, Told};
 
 /// Where an answer goes.
 pub type Caller = oneshot::Sender<Result<Reply, Refusal>>;
@@ -56,7 +56,7 @@ pub enum Hearer {
     /// A caller who waits for the answer.
     Caller(Caller, Option<Idempotency>),
     /// A source of messages.
-    Source(Teller),
+    Source(Told),
 }
 
 /// What ingest hands to the engine.

@@ -25,7 +25,7 @@ use crate::folder::sync_parent;
 
 /// Version of the form below.
 const VERSION: u32 = 3;
-/// The form whose base has no offsets, as releases before wrote it.
+/// The form whose base has neither offsets nor kept rows, as releases before wrote it.
 const WITHOUT_OFFSETS: u32 = 2;
 /// Snapshots kept: the newest may be ahead of a store that lost its tail.
 const KEPT: usize = 2;
@@ -284,7 +284,7 @@ fn base_in(first: &[u8]) -> Option<Base> {
         (0, WITHOUT_OFFSETS) => {
             let (epoch, clock, sequence, series, reference, withdrawn, tallies, positions) =
                 postcard::from_bytes(rest).ok()?;
-            let offsets = BTreeMap::new();
+            let (offsets, kept) = (BTreeMap::new(), BTreeMap::new());
             Some(Base {
                 epoch,
                 clock,
@@ -295,6 +295,7 @@ fn base_in(first: &[u8]) -> Option<Base> {
                 tallies,
                 positions,
                 offsets,
+                kept,
             })
         }
         _ => None,

@@ -1,13 +1,14 @@
-//! Systems that changes come from. Each topic has a thread of its own; what it reads waits in the bounded queue
+//! Systems that changes come from. Each topic and each database has a thread of its own; what it reads waits in the bounded queue
 //! behind live changes, so that a source that is faster than the engine is held back by it.
 
+mod postgres;
 mod pulsar;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use smartpulse_connectors::{PulsarSettings, PulsarTopic};
+use smartpulse_connectors::{PostgresFault, PulsarSettings, PulsarTopic};
 use smartpulse_operators::offset::Place;
 use smartpulse_serve::attached::{Attached, Direction};
 use smartpulse_serve::doors::DoorRules;
@@ -22,14 +23,22 @@ use crate::sinks::alone;
 /// All sources of a service.
 pub struct Sources {
     topics: Vec<pulsar::Topic>,
+    databases: Vec<postgres::Database>,
+    links: Vec<Arc<Attached>>,
     threads: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
 }
 
 impl Sources {
     /// The sources that the configuration names, not begun yet.
-    #[must_use]
-    pub fn new(service: &Service, config: &Config, clocks: MachineClocks) -> Sources {
+    ///
+    /// # Errors
+    /// [`PostgresFault::Setting`] where a mapping cannot be read any more.
+    pub fn new(
+        service: &Service,
+        config: &Config,
+        clocks: MachineClocks,
+    ) -> Result<Sources, PostgresFault> {
         let (stop, stopping) = watch::channel(false);
         let named = config.pulsar.iter();
         let topics = named.flat_map(|connection| {
@@ -45,14 +54,37 @@ impl Sources {
                 )
             })
         });
-        let topics = topics.collect();
-        Sources { topics, threads: Vec::new(), stop }
+        let topics: Vec<pulsar::Topic> = topics.collect();
+        let mut links: Vec<_> = topics.iter().map(|topic| Arc::clone(&topic.link)).collect();
+        let mut databases = Vec::new();
+        for settings in &config.postgres {
+            let link = Attached::new(Direction::Source, "postgres", &settings.name);
+            links.push(Arc::clone(&link));
+            let place = match service.base.offsets.get(postgres::source_name(settings).as_str()) {
+                Some(Place::Postgres(place)) => Some(*place),
+                _ => None,
+            };
+            databases.push(postgres::Database::new(postgres::Beginning {
+                mapping: settings.mapping()?,
+                settings: settings.clone(),
+                place,
+                kept: service.base.kept.clone(),
+                backfill: service.backfill.clone(),
+                archive: service.archive.clone(),
+                read_model: Arc::clone(&service.read_model),
+                rules: config.door_rules(),
+                link,
+                now: clocks.now,
+                stopping: stopping.clone(),
+            }));
+        }
+        Ok(Sources { topics, databases, links, threads: Vec::new(), stop })
     }
 
     /// How each stands.
     #[must_use]
     pub fn links(&self) -> Vec<Arc<Attached>> {
-        self.topics.iter().map(|topic| Arc::clone(&topic.link)).collect()
+        self.links.clone()
     }
 
     /// Begins to read.
@@ -60,6 +92,11 @@ impl Sources {
         for topic in self.topics.drain(..) {
             self.threads.push(thread::spawn(move || {
                 alone(pulsar::run(topic));
+            }));
+        }
+        for database in self.databases.drain(..) {
+            self.threads.push(thread::spawn(move || {
+                alone(postgres::run(database));
             }));
         }
     }

@@ -2,9 +2,11 @@
 //! package makes.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use rustix::process::Signal;
 
@@ -119,16 +121,41 @@ impl Postgres {
         &mut self.server
     }
 
+    /// Where one of its databases is found, likewise.
+    #[must_use]
+    pub fn url_of(&self, database: &str) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+    }
+
     /// What a statement gives, a row a line, columns apart by `|`.
     ///
     /// # Errors
     /// [`ServiceError::Command`] with the server's words.
     pub fn sql(&self, statement: &str) -> Result<String, ServiceError> {
+        self.script("postgres", statement)
+    }
+
+    /// What statements give in one of its databases; each is a transaction of its own where they begin none.
+    ///
+    /// # Errors
+    /// [`ServiceError::Command`] with the server's words.
+    pub fn script(&self, database: &str, statements: &str) -> Result<String, ServiceError> {
+        let beginning: String = statements.chars().take(200).collect();
+        let failed = |said| ServiceError::Command { command: beginning.clone(), said };
+        let gone = |problem: std::io::Error| failed(problem.to_string());
         let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url()]);
-        let output = psql.args(["-c", statement]).output();
-        let failed = |said| ServiceError::Command { command: statement.to_owned(), said };
-        let output = output.map_err(|problem| failed(problem.to_string()))?;
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+        psql.args(["-d", &self.url_of(database), "-f", "-"]);
+        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = psql.spawn().map_err(gone)?;
+        let output = thread::scope(|scope| {
+            let input = running.stdin.take();
+            // One that ends early reads no further: what it says of that is what counts.
+            let write = move || input.map(|mut input| input.write_all(statements.as_bytes()));
+            scope.spawn(write);
+            running.wait_with_output()
+        });
+        let output = output.map_err(gone)?;
         if !output.status.success() {
             return Err(failed(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()));
         }

@@ -281,6 +281,7 @@ impl Workload {
             requests: Vec::new(),
             digests: Vec::new(),
             offsets: Vec::new(),
+            kept: Vec::new(),
         }
     }
 }

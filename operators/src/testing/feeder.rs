@@ -121,6 +121,7 @@ impl Feeder {
             requests: Vec::new(),
             digests: Vec::new(),
             offsets: Vec::new(),
+            kept: Vec::new(),
         };
         Cutter::default().cut(&tick, &mut self.catalog, workers)
     }

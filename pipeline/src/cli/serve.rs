@@ -55,7 +55,7 @@ pub(super) fn run_until_stopped(
     progress.finish();
     let is_live = matches!(clock, ClockChoice::Machine { .. });
     let sinks = Sinks::start(&service, config, clocks);
-    let mut sources = Sources::new(&service, config, clocks);
+    let mut sources = Sources::new(&service, config, clocks)?;
     let links = sources.links().into_iter().chain(sinks.links()).collect();
     let doors = match open_doors(Opening::of(&service, links), config, clocks) {
         Ok(doors) => doors,

@@ -53,6 +53,10 @@ pub const SETTINGS: &[Setting] = &[
         "Pulsar clusters that forecasts are read from and changes written to: a list of tables with `name`, `url`, `token_file`, `ca_file`, `timeout_ms`, and `topics`, a list of tables with `topic`, `subscription`, `mode`, `provider`, `roles`, `dead_letters`, `receive_messages`, and `deltas`, a list of tables with `topic`, `views`, `compression`",
     ),
     open(
+        "postgres",
+        "Postgres databases that tables are read from by logical replication: a list of tables with `name`, `url`, `password_file`, `tls`, `ca_file`, `timeout_ms`, `slot`, `publication`, `mapping`, `enforce`, `on_lost`",
+    ),
+    open(
         "replica.redis",
         "Redis that a replica reads: addresses, several are nodes of one cluster",
     ),

@@ -116,6 +116,25 @@ impl History {
         Ok(Some(Sequence(u64::from_be_bytes(*bytes))))
     }
 
+    /// Sequences of all batches up to `newest` with that key in their source, ascending.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn sequences_of_source(
+        &self,
+        source: &str,
+        newest: Sequence,
+    ) -> Result<Vec<Sequence>, HistoryError> {
+        let keys = codec::source_key(source, Sequence(0))..=codec::source_key(source, newest);
+        let mut found = Vec::new();
+        for item in self.sources.range(keys) {
+            let key = item.key().map_err(self.fault("reading"))?;
+            let bytes = key.last_chunk::<8>().ok_or_else(|| self.damaged("batch_sources"))?;
+            found.push(Sequence(u64::from_be_bytes(*bytes)));
+        }
+        Ok(found)
+    }
+
     /// When a batch was withdrawn, if it was.
     ///
     /// # Errors

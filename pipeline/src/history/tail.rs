@@ -35,7 +35,8 @@ pub struct Archive {
     backlog: Arc<Backlog>,
 }
 
-pub(super) type Waiting = Arc<RwLock<BTreeMap<Epoch, Arc<EpochHistory>>>>;
+/// By epoch and part of it.
+pub(super) type Waiting = Arc<RwLock<BTreeMap<(Epoch, u32), Arc<EpochHistory>>>>;
 
 /// What the writer and its users tell each other.
 #[derive(Default)]
@@ -89,7 +90,8 @@ impl Archive {
                     let compared = store.differences(&epoch);
                     differences
                         .extend(compared.unwrap_or_else(|problem| vec![problem.to_string()]));
-                    waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&epoch.epoch);
+                    let place = (epoch.epoch, epoch.part);
+                    waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&place);
                 }
             }
             differences
@@ -114,7 +116,7 @@ impl Archive {
         self.backlog.enter(values(&epoch));
         let epoch = Arc::new(epoch);
         let mut waiting = self.waiting.write().unwrap_or_else(PoisonError::into_inner);
-        waiting.insert(epoch.epoch, Arc::clone(&epoch));
+        waiting.insert((epoch.epoch, epoch.part), Arc::clone(&epoch));
         drop(waiting);
         self.queue.send(Order::Write(epoch)).is_ok()
     }
@@ -225,6 +227,34 @@ impl Archive {
         }
         let sequence = self.shelf.read(|store| store.sequence_of_source(source, newest))?;
         sequence.map_or(Ok(None), |sequence| self.shelf.read(|store| store.batch(sequence)))
+    }
+
+    /// All batches up to `newest` of that key in their source, in order of acceptance.
+    ///
+    /// # Errors
+    /// [`HistoryError`].
+    pub fn batches_of_source(
+        &self,
+        source: &str,
+        newest: Sequence,
+    ) -> Result<Vec<BatchRecord>, HistoryError> {
+        let mut found: BTreeMap<Sequence, BatchRecord> = BTreeMap::new();
+        let named = |record: &&BatchRecord| {
+            record.batch.source_batch.as_deref() == Some(source) && record.batch.sequence <= newest
+        };
+        // The tail first, as for a day.
+        for record in self.in_tail(|epoch| epoch.batches.iter().filter(named).cloned().collect()) {
+            found.insert(record.batch.sequence, record);
+        }
+        self.shelf.read(|store| {
+            for sequence in store.sequences_of_source(source, newest)? {
+                if let Some(record) = store.batch(sequence)? {
+                    found.insert(sequence, record);
+                }
+            }
+            Ok::<(), HistoryError>(())
+        })?;
+        Ok(found.into_values().collect())
     }
 
     /// When a batch was withdrawn, if it was.

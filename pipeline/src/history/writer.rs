@@ -28,7 +28,8 @@ pub(super) fn write_behind(
         match order {
             Order::Write(epoch) => {
                 write_when_there_is_room(shelf, &epoch, signs)?;
-                waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&epoch.epoch);
+                let place = (epoch.epoch, epoch.part);
+                waiting.write().unwrap_or_else(PoisonError::into_inner).remove(&place);
                 writing.0.leave(values(&epoch));
             }
             Order::Persist(done) => {

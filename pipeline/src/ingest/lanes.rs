@@ -155,9 +155,10 @@ impl Lanes {
         };
         let is_alone = |item: &Backfill| match item {
             Backfill::Flush(_) => true,
-            _ => matches!(change_of(item), Some(Change::Withdrawal(_))),
+            Backfill::Change(change, _) => matches!(**change, Change::Withdrawal(_)),
+            Backfill::Message(_) => false,
         };
-        let values = |item: &Backfill| change_of(item).map_or(0, values_of);
+        let values = |item: &Backfill| changes_of(item).iter().map(values_of).sum();
         let (mut changes, mut messages) = (Vec::new(), Vec::new());
         for item in self.backfill.load(values, is_alone, same_source) {
             match item {
@@ -199,11 +200,11 @@ impl Lanes {
     }
 }
 
-fn change_of(item: &Backfill) -> Option<&Change> {
+fn changes_of(item: &Backfill) -> &[Change] {
     match item {
-        Backfill::Change(change, _) => Some(change),
-        Backfill::Message(message) => message.change.as_deref(),
-        Backfill::Flush(_) => None,
+        Backfill::Change(change, _) => std::slice::from_ref(change),
+        Backfill::Message(message) => &message.changes,
+        Backfill::Flush(_) => &[],
     }
 }
 

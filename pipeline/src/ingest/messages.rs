@@ -1,14 +1,15 @@
 //! Messages of other systems: live changes that come with the place they were read at, so that none is taken in
 //! twice. Nobody waits for an answer; the source hears what became of each, and acknowledges then.
 //!
-//! What cannot be taken in now (the disk is full, the clock is held) is not refused but stays where it is, in
-//! order; so a bounded queue fills, and the other system keeps the rest.
+//! All changes of a message are of one tick: what another system did at once is seen at once. What cannot be taken
+//! in now (the disk is full, the clock is held) is not refused but stays where it is, in order; so a bounded queue
+//! fills, and the other system keeps the rest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smartpulse_operators::change::Change;
-use smartpulse_operators::offset::Offset;
+use smartpulse_operators::offset::{KeptRow, Offset};
 use smartpulse_operators::time::Instant;
 use smartpulse_serve::command::SlotDecision;
 use tokio::sync::mpsc::UnboundedSender;
@@ -19,8 +20,10 @@ use super::{Hearer, Ingest, IngestError};
 /// A message on its way in.
 #[derive(Debug)]
 pub struct Message {
-    /// What it asks for; none: only its offsets are to be remembered.
-    pub change: Option<Box<Change>>,
+    /// What it asks for, in order; none: only its rows and offsets are to be remembered, and nobody is told.
+    pub changes: Vec<Change>,
+    /// Rows of its source as they stand after it.
+    pub kept: Vec<KeptRow>,
     /// How far its source has been taken in with it.
     pub offsets: Vec<Offset>,
     /// Who hears what became of it.
@@ -30,26 +33,41 @@ pub struct Message {
 /// Tells a source what became of one of its messages.
 #[derive(Clone, Debug)]
 pub struct Teller {
-    /// Where to. Holds no more than the source has messages under way, which it bounds.
+    /// Where to. Holds no more than the source has changes under way, which it bounds.
     pub to: UnboundedSender<Judged>,
     /// The number by which the source knows the message.
     pub number: u64,
 }
 
-/// What became of a message that is durable and visible.
+/// What became of a change of a message that is durable and visible.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     /// The source's number of the message.
     pub number: u64,
+    /// Which of its changes, from 0.
+    pub change: u32,
+    /// Whether it is the last of the message.
+    pub is_last: bool,
     /// The slots that were refused.
     pub refused: Vec<SlotDecision>,
 }
 
-impl Teller {
-    /// Tells it.
+/// Which change of which message somebody hears of.
+#[derive(Debug)]
+pub struct Told {
+    teller: Teller,
+    change: u32,
+    is_last: bool,
+}
+
+impl Told {
+    /// Tells it. Of a change before the last that went in whole there is nothing to tell.
     pub fn tell(self, refused: Vec<SlotDecision>) {
-        // A source that has gone away learns it from its offsets at its next start.
-        let _ = self.to.send(Judged { number: self.number, refused });
+        let Told { teller: Teller { to, number }, change, is_last } = self;
+        if is_last || !refused.is_empty() {
+            // A source that has gone away learns it from its offsets at its next start.
+            let _ = to.send(Judged { number, change, is_last, refused });
+        }
     }
 }
 
@@ -66,32 +84,58 @@ impl Ingest {
         let mut tick = self.place.begin(clock);
         let mut furthest: BTreeMap<Arc<str>, Offset> = BTreeMap::new();
         let (mut hearers, mut given) = (Vec::new(), Vec::new());
-        for (message, index) in messages.iter_mut().zip(0..) {
+        for message in &mut messages {
             for offset in &message.offsets {
                 furthest.insert(Arc::clone(&offset.source), offset.clone());
             }
-            if let Some(change) = message.change.take() {
-                given.push((index, valid_after(&change)));
-                hearers.push(Hearer::Source(message.teller.clone()));
-                self.place.live(*change, None, &mut tick);
+            tick.kept.extend(message.kept.iter().cloned());
+            let changes = std::mem::take(&mut message.changes);
+            let last = changes.len().wrapping_sub(1);
+            let lacking: Vec<Lacking> = changes.iter().map(Lacking::of).collect();
+            for (index, change) in changes.into_iter().enumerate() {
+                let (teller, is_last) = (message.teller.clone(), index == last);
+                hearers.push(Hearer::Source(Told { teller, change: index as u32, is_last }));
+                self.place.live(change, None, &mut tick);
             }
+            given.push(lacking);
         }
         tick.offsets = furthest.into_values().collect();
         let Some((tick, _)) = self.hand_on(tick, hearers)? else { return Ok(Vec::new()) };
-        for (mut change, (index, valid_after)) in tick.changes.into_iter().zip(given) {
-            if let (Change::Save(save), Some(given)) = (&mut change, valid_after) {
-                save.batch.valid_after = given;
-            }
-            messages[index].change = Some(Box::new(change));
+        let mut changes = tick.changes.into_iter();
+        for (message, lacking) in messages.iter_mut().zip(given) {
+            let own = lacking.into_iter().zip(&mut changes);
+            message.changes = own.map(|(lacking, change)| lacking.restore(change)).collect();
         }
         Ok(messages)
     }
 }
 
-/// From when a save counts, as it was given.
-fn valid_after(change: &Change) -> Option<Instant> {
-    match change {
-        Change::Save(save) => Some(save.batch.valid_after),
-        _ => None,
+/// What a change lacked before it was given its place, where that decides what it is given.
+#[derive(Clone, Copy)]
+enum Lacking {
+    ValidAfter,
+    Recorded,
+    Release,
+    Nothing,
+}
+
+impl Lacking {
+    fn of(change: &Change) -> Lacking {
+        match change {
+            Change::Save(save) if save.batch.valid_after == Instant::MIN => Lacking::ValidAfter,
+            Change::Lock(lock) if lock.released == Some(Instant::MIN) => Lacking::Release,
+            Change::Lock(lock) if lock.recorded == Instant::MIN => Lacking::Recorded,
+            _ => Lacking::Nothing,
+        }
+    }
+
+    fn restore(self, mut change: Change) -> Change {
+        match (self, &mut change) {
+            (Lacking::ValidAfter, Change::Save(save)) => save.batch.valid_after = Instant::MIN,
+            (Lacking::Release, Change::Lock(lock)) => lock.released = Some(Instant::MIN),
+            (Lacking::Recorded, Change::Lock(lock)) => lock.recorded = Instant::MIN,
+            _ => {}
+        }
+        change
     }
 }

@@ -54,6 +54,7 @@ impl Place {
             requests: Vec::new(),
             digests: Vec::new(),
             offsets: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -93,6 +94,10 @@ impl Place {
             // A known lock is taken back now; one that was taken back before stays as it was.
             Change::Lock(lock) if lock.released == Some(Instant::MIN) => {
                 lock.released = Some(recorded)
+            }
+            // Its source has numbered it.
+            Change::Lock(lock) if lock.released.is_none() && lock.recorded == Instant::MIN => {
+                lock.recorded = recorded;
             }
             Change::Lock(_) => {}
             Change::Save(save) => {

@@ -9,7 +9,7 @@ use thiserror::Error;
 pub(super) const HEADER: usize = 4 + 4 + 8 + 1;
 /// Version of the payload's form.
 pub(super) const VERSION: u8 = 2;
-/// The form without offsets, as releases before wrote it.
+/// The form without offsets and kept rows, as releases before wrote it.
 const WITHOUT_OFFSETS: u8 = 1;
 /// Longest payload: one save of a replay may be large, but a length beyond this is damage.
 const MAX_PAYLOAD: usize = 1 << 30;
@@ -81,8 +81,8 @@ pub(super) fn decode(record: &[u8]) -> Result<Tick, RecordError> {
         WITHOUT_OFFSETS => {
             let (epoch, clock, changes, position, requests, digests) =
                 postcard::from_bytes(&record[HEADER..]).map_err(unreadable)?;
-            let offsets = Vec::new();
-            Ok(Tick { epoch, clock, changes, position, requests, digests, offsets })
+            let (offsets, kept) = (Vec::new(), Vec::new());
+            Ok(Tick { epoch, clock, changes, position, requests, digests, offsets, kept })
         }
         other => Err(RecordError::NewerVersion(other)),
     }
@@ -105,7 +105,7 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use smartpulse_operators::change::{Change, RefusedBatch};
-    use smartpulse_operators::offset::{Offset, Place, PulsarPlace};
+    use smartpulse_operators::offset::{KeptRow, Offset, Place, PulsarPlace};
     use smartpulse_operators::time::Instant;
 
     use super::*;
@@ -120,6 +120,7 @@ mod tests {
             requests: Vec::new(),
             digests: vec![(Epoch(6), [1; 16])],
             offsets: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -127,14 +128,15 @@ mod tests {
     fn offsets_come_back_and_records_without_them_are_read_too() {
         let place = Place::Pulsar(PulsarPlace { ledger: 1, entry: 2, index: 3, mark: u64::MAX });
         let offsets = vec![Offset { source: "s".into(), place }];
-        let (mut record, with) = (Vec::new(), Tick { offsets, ..tick() });
+        let kept = vec![KeptRow { table: "t".into(), key: "[1]".into(), row: Some("{}".into()) }];
+        let (mut record, with) = (Vec::new(), Tick { offsets, kept, ..tick() });
         encode(&with, &mut record).unwrap();
         assert_eq!(decode(&record), Ok(with));
 
-        // As the release before wrote it: the last field was not there.
+        // As the release before wrote it: the last two fields were not there.
         let (without, mut record) = (tick(), Vec::new());
         encode(&without, &mut record).unwrap();
-        assert_eq!(record.pop(), Some(0), "no offsets");
+        assert_eq!((record.pop(), record.pop()), (Some(0), Some(0)), "no offsets, no rows");
         record[HEADER - 1] = WITHOUT_OFFSETS;
         let length = (record.len() - HEADER) as u32;
         record[..4].copy_from_slice(&length.to_le_bytes());

@@ -26,6 +26,7 @@ fn tick(epoch: u64) -> Tick {
         requests: Vec::new(),
         digests: vec![(Epoch(epoch - 1), [epoch as u8; 16])],
         offsets: Vec::new(),
+        kept: Vec::new(),
     }
 }
 

@@ -41,12 +41,12 @@ impl After {
         let (caller, idempotency) = match hearer {
             Hearer::Nobody => return,
             Hearer::Caller(caller, idempotency) => (caller, idempotency),
-            Hearer::Source(teller) => {
+            Hearer::Source(told) => {
                 let refused = match reply.done {
                     Done::Saved(saved) => saved.slots,
                     _ => Vec::new(),
                 };
-                return teller.tell(refused);
+                return told.tell(refused);
             }
         };
         let waiting = idempotency.and_then(|key| {

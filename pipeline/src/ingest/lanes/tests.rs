@@ -74,23 +74,23 @@ fn a_tick_is_of_one_source_and_a_flush_waits_its_turn() {
     assert_eq!(loads(Vec::new(), backfills), ["B1", "B1", "F", "B1"]);
 }
 
-fn message(change: Option<Change>) -> Backfill {
+fn message(changes: Vec<Change>) -> Backfill {
     let (to, _) = mpsc::unbounded_channel();
-    let (change, teller) = (change.map(Box::new), Teller { to, number: 0 });
-    Backfill::Message(Message { change, offsets: Vec::new(), teller })
+    let (kept, offsets, teller) = (Vec::new(), Vec::new(), Teller { to, number: 0 });
+    Backfill::Message(Message { changes, kept, offsets, teller })
 }
 
 #[test]
-fn messages_of_all_sources_share_a_tick_but_not_with_a_replay_or_a_withdrawal() {
+fn messages_of_all_sources_share_a_tick_but_not_with_a_replay() {
     let backfills = vec![
-        message(Some(plain())),
-        message(None),
-        message(Some(plain())),
+        message(vec![plain(), plain()]),
+        message(Vec::new()),
+        message(vec![plain()]),
         backfill(plain(), "s", 1),
-        message(Some(withdrawal())),
-        message(Some(plain())),
+        message(vec![withdrawal()]),
+        message(vec![plain()]),
     ];
-    assert_eq!(loads(vec![plain()], backfills), ["L1", "M3", "B1", "M1", "M1"]);
+    assert_eq!(loads(vec![plain()], backfills), ["L1", "M3", "B1", "M2"]);
 }
 
 #[test]
@@ -103,17 +103,17 @@ fn messages_that_are_put_back_stay_in_order_while_live_changes_go_on() {
         let code = code.to_owned();
         Change::Refused(RefusedBatch { code, values: 1, recorded: None })
     };
-    backfill.try_send(message(Some(code("a")))).unwrap();
-    backfill.try_send(message(Some(code("b")))).unwrap();
+    backfill.try_send(message(vec![code("a")])).unwrap();
+    backfill.try_send(message(vec![code("b")])).unwrap();
     let Load::Messages(two) = lanes.next(None) else { panic!("two messages wait") };
-    backfill.try_send(message(Some(code("c")))).unwrap();
+    backfill.try_send(message(vec![code("c")])).unwrap();
     live.try_send(super::tests::live(plain())).unwrap();
     lanes.put_back(two, Duration::from_millis(200));
     assert!(matches!(lanes.next(None), Load::Live(_)));
     assert!(matches!(lanes.next(None), Load::Due), "nothing may be taken yet");
     let Load::Messages(three) = lanes.next(None) else { panic!("three messages wait") };
-    let codes: Vec<Option<Change>> = three.into_iter().map(|it| it.change.map(|c| *c)).collect();
-    assert_eq!(codes, [Some(code("a")), Some(code("b")), Some(code("c"))]);
+    let codes: Vec<Change> = three.into_iter().flat_map(|it| it.changes).collect();
+    assert_eq!(codes, [code("a"), code("b"), code("c")]);
 }
 
 #[test]

@@ -56,7 +56,10 @@ impl Partition {
         let (tell, told) = mpsc::unbounded_channel();
         let reached_name: Arc<str> = format!("pulsar {} {name}", topic.connection.name).into();
         let settled_name: Arc<str> = format!("{reached_name} settled").into();
-        let place = |name: &Arc<str>| topic.offsets.get(name).map(|Place::Pulsar(place)| *place);
+        let place = |name: &Arc<str>| match topic.offsets.get(name) {
+            Some(Place::Pulsar(place)) => Some(*place),
+            _ => None,
+        };
         let reached = place(&reached_name);
         // Of a topic that was made anew since, it would say nothing.
         let settled = place(&settled_name)
@@ -254,7 +257,8 @@ impl Partition {
         let settled = self.window.settled().map(|place| offset(&self.settled_name, place));
         let offsets = [offset(&self.reached_name, place)].into_iter().chain(settled).collect();
         let teller = Teller { to: self.tell.clone(), number };
-        let message = Message { change: Some(Box::new(change)), offsets, teller };
+        let kept = Vec::new();
+        let message = Message { changes: vec![change], kept, offsets, teller };
         let sent = self.topic.backfill.send(Backfill::Message(message)).await;
         sent.map_err(|_| PulsarFault::Unreachable {
             doing: "handing a message on",

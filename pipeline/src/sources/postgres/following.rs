@@ -1,0 +1,241 @@
+//! The log, transaction by transaction: each is one message, and all of it is seen at one epoch.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smartpulse_connectors::{
+    FoundTable, LogBytes, LogEvent, LogMessage, PostgresFault, PostgresLog, PostgresSession,
+    PostgresSettings, Slot,
+};
+use smartpulse_operators::offset::PostgresPlace;
+use smartpulse_operators::time::Instant;
+use smartpulse_serve::attached::Standing;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::Database;
+use super::relations::{Learned, Relations};
+use super::stored::Stored;
+use super::transaction::Transaction;
+
+/// Between two confirmations of what is settled.
+const CONFIRMING: Duration = Duration::from_millis(100);
+/// Confirmations between two looks at how things stand.
+const SHOWING: u32 = 10;
+/// Confirmations between two places that are remembered though nothing of ours has changed: the log of other tables
+/// would be held back otherwise.
+const IDLING: u32 = 100;
+/// Between two looks at the slot, which also tell whether the server lives.
+const LOOKING: Duration = Duration::from_secs(5);
+
+/// A transaction that is being read.
+struct Open {
+    committed: Instant,
+    /// It has been taken in before.
+    is_known: bool,
+    transaction: Transaction,
+    /// Rows of master data, to be read once the transaction is whole.
+    kept: Vec<(Arc<Learned>, LogBytes)>,
+}
+
+impl Database {
+    pub(super) async fn follow_log(
+        &mut self,
+        tables: Vec<FoundTable>,
+        system: u64,
+    ) -> Result<Infallible, PostgresFault> {
+        let from = self.place.map_or(0, |place| place.lsn);
+        let mut log = Box::pin(PostgresLog::follow(&self.settings, from)).await?;
+        self.stands(Standing::Following);
+        let mut relations = Relations::new(&self.settings.name, &self.mapping, tables);
+        let (tell_slot, mut slots) = mpsc::channel(1);
+        let mut looking = Box::pin(look(self.settings.clone(), tell_slot));
+        let mut tick = tokio::time::interval(CONFIRMING);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut ticks, mut idle) = (0_u32, 0);
+        let mut open: Option<Open> = None;
+        loop {
+            tokio::select! {
+                biased;
+                Some(judged) = self.told.recv() => self.judged(&judged),
+                _ = tick.tick() => {
+                    ticks = ticks.wrapping_add(1);
+                    if let Some(lsn) = self.window.take_settled() {
+                        log.confirm(lsn);
+                    }
+                    let is_idle = open.is_none() && self.window.is_empty();
+                    if ticks % IDLING == 0 && is_idle && self.place.is_some_and(|place| place.lsn < idle) {
+                        self.remember(PostgresPlace { system, lsn: idle, is_reading: false }).await?;
+                        log.confirm(idle);
+                    }
+                    if ticks % SHOWING == 1 {
+                        self.show();
+                    }
+                }
+                fault = &mut looking => return Err(fault),
+                Some(slot) = slots.recv() => self.counted.slot = Some(slot),
+                event = log.next(), if !self.window.is_full() => match event? {
+                    LogEvent::Begin(committed, lsn) => {
+                        let is_known = self.place.is_some_and(|place| lsn < place.lsn);
+                        let (transaction, kept) = (Transaction::default(), Vec::new());
+                        open = Some(Open { committed, is_known, transaction, kept });
+                    }
+                    LogEvent::Change(bytes) => {
+                        let Some(open) = &mut open else {
+                            let problem = "a change outside of a transaction".to_owned();
+                            return Err(PostgresFault::Unreadable(problem));
+                        };
+                        self.change(&mut relations, open, bytes)?;
+                    }
+                    LogEvent::Commit(lsn) => {
+                        if let Some(open) = open.take() {
+                            let place = PostgresPlace { system, lsn, is_reading: false };
+                            self.commit(open, place).await?;
+                        }
+                    }
+                    LogEvent::Idle(lsn) => {
+                        if open.is_none() {
+                            idle = lsn;
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// Takes a change of a transaction.
+    fn change(
+        &mut self,
+        relations: &mut Relations,
+        open: &mut Open,
+        bytes: LogBytes,
+    ) -> Result<(), PostgresFault> {
+        let message = bytes.message()?;
+        let (relation, old, new) = match &message {
+            LogMessage::Relation(relation) => return relations.learn(relation),
+            LogMessage::Other => return Ok(()),
+            LogMessage::Truncate { relations: emptied } => {
+                for relation in emptied {
+                    if let Some(learned) = relations.get(*relation)?.filter(|_| !open.is_known) {
+                        truncate(open, &learned, &bytes);
+                    }
+                }
+                return Ok(());
+            }
+            LogMessage::Insert { relation, new } => (*relation, None, Some(new)),
+            LogMessage::Update { relation, old, new } => (*relation, old.as_ref(), Some(new)),
+            LogMessage::Delete { relation, old } => (*relation, Some(old), None),
+        };
+        let Some(learned) = relations.get(relation)?.filter(|_| !open.is_known) else {
+            return Ok(());
+        };
+        self.counted.rows += 1;
+        if let Some((batch, said)) = new.and_then(|row| learned.batch(row)) {
+            open.transaction.batches.insert(batch, said);
+        }
+        for layout in &learned.layouts {
+            // A row that becomes another one is deleted as the one it was.
+            let gone = old.filter(|_| layout.deletes).map(|row| (row, true));
+            let said = new.filter(|row| !layout.is_unchanged(row)).map(|row| (row, false));
+            for (row, is_deleted) in
+                gone.filter(|_| said.is_some() || new.is_none()).into_iter().chain(said)
+            {
+                match self.reader.read(layout, row.as_slice(), is_deleted) {
+                    Ok((header, slot)) => open.transaction.gathered.add(header, slot, is_deleted),
+                    Err(fault) => {
+                        open.transaction.unreadable += 1;
+                        self.remark_row(&learned.table, &format!("{row:?}"), &fault);
+                    }
+                }
+            }
+        }
+        if learned.is_kept {
+            open.kept.push((learned, bytes.clone()));
+        }
+        Ok(())
+    }
+
+    /// Hands a transaction on that is whole.
+    async fn commit(&mut self, open: Open, place: PostgresPlace) -> Result<(), PostgresFault> {
+        let Open { committed, is_known, mut transaction, kept } = open;
+        if is_known {
+            self.counted.repeated += 1;
+            return Ok(());
+        }
+        for (learned, bytes) in &kept {
+            let (table, into) = (&learned.table, &mut transaction.followed);
+            self.keeper.identify(table, &learned.key, into);
+            match &bytes.message()? {
+                LogMessage::Insert { new, .. } => {
+                    self.keeper.take(table, &learned.columns, None, Some(new), into);
+                }
+                LogMessage::Update { old, new, .. } => {
+                    self.keeper.take(table, &learned.columns, old.as_deref(), Some(new), into);
+                }
+                LogMessage::Delete { old, .. } => {
+                    self.keeper.take(table, &learned.columns, Some(old), None, into);
+                }
+                LogMessage::Truncate { .. } => self.keeper.empty(table, into),
+                LogMessage::Relation(_) | LogMessage::Other => {}
+            }
+        }
+        for (table, key, fault) in &transaction.followed.faults {
+            self.remark_row(table, key, fault);
+        }
+        if transaction.is_empty() {
+            return Ok(());
+        }
+        let takes_back = transaction.takes_back();
+        if takes_back {
+            self.settle_all().await?;
+        }
+        let snapshot = self.read_model.snapshot();
+        let stored = Stored {
+            archive: &self.archive,
+            window: &self.window,
+            snapshot: &snapshot,
+            series: if takes_back { snapshot.all_series() } else { Vec::new() },
+            system: place.system,
+            lsn: place.lsn,
+            is_reading: false,
+        };
+        let made = self.maker.make(transaction, &stored)?;
+        if made.changes.is_empty() && made.kept.is_empty() {
+            return Ok(());
+        }
+        self.send(made, place, committed).await
+    }
+}
+
+/// A table was emptied.
+fn truncate(open: &mut Open, learned: &Arc<Learned>, bytes: &LogBytes) {
+    for layout in learned.layouts.iter().filter(|layout| layout.deletes) {
+        open.transaction.empty(layout.origin());
+    }
+    if learned.is_kept {
+        open.kept.push((Arc::clone(learned), bytes.clone()));
+    }
+}
+
+/// Looks at the slot again and again; ends where the server does not answer.
+async fn look(settings: PostgresSettings, tell: mpsc::Sender<Slot>) -> PostgresFault {
+    let mut session = match Box::pin(PostgresSession::open(&settings)).await {
+        Ok(session) => session,
+        Err(fault) => return fault,
+    };
+    loop {
+        match session.slot(&settings.slot).await {
+            // The newest of before is as good where nobody has taken it.
+            Ok(Some(slot)) => drop(tell.try_send(slot)),
+            Ok(None) => {
+                return PostgresFault::Unreachable {
+                    doing: "looking at the slot",
+                    problem: "it is not there any more".to_owned(),
+                };
+            }
+            Err(fault) => return fault,
+        }
+        tokio::time::sleep(LOOKING).await;
+    }
+}

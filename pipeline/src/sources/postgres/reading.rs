@@ -1,0 +1,196 @@
+//! The tables as they are at the beginning of the slot. A reading that is cut off begins anew: what is in already is
+//! known by its batches.
+
+use smartpulse_connectors::{FoundTable, Input, PostgresFault, PostgresLog, PostgresSession};
+use smartpulse_operators::offset::PostgresPlace;
+use smartpulse_serve::attached::Standing;
+use tracing::info;
+
+use super::Database;
+use super::fields::Row;
+use super::kept::{Followed, key_columns};
+use super::relations::origins;
+use super::stored::Stored;
+use super::transaction::{Made, Transaction};
+use super::values::{Header, Layout};
+use super::window::Window;
+use crate::history::tail::Archive;
+use smartpulse_serve::snapshot::Snapshot;
+
+/// Values after which what was gathered is handed on, at the end of its batch.
+const GATHERED: usize = 20_000;
+/// Values after which it is handed on in the middle of one.
+const GATHERED_AT_MOST: usize = 200_000;
+
+impl Database {
+    /// Makes the slot and reads every table as it is there.
+    pub(super) async fn read_tables(
+        &mut self,
+        session: &mut PostgresSession,
+        tables: &[FoundTable],
+        system: u64,
+    ) -> Result<(), PostgresFault> {
+        self.stands(Standing::Filling);
+        let reading = PostgresPlace { system, lsn: 0, is_reading: true };
+        // First of all: a slot that is found at the next start is ours then.
+        self.remember(reading).await?;
+        if session.slot(&self.settings.slot).await?.is_some() {
+            session.drop_slot(&self.settings.slot).await?;
+        }
+        let made = Box::pin(PostgresLog::make_slot(&self.settings)).await?;
+        session.look_back(&made.snapshot).await?;
+        let lsn = made.lsn;
+        drop(made);
+        let reading = PostgresPlace { lsn, ..reading };
+        info!(source = %self.source, "the tables are read");
+        for found in tables {
+            if self.keeper.keeps(&found.table) {
+                self.read_kept(session, found, reading).await?;
+            }
+        }
+        let mapping = std::sync::Arc::clone(&self.mapping);
+        for mapped in mapping.tables.iter().filter(|mapped| mapped.input == Input::Forecasts) {
+            let Some(found) = tables.iter().find(|found| found.table == mapped.table) else {
+                continue;
+            };
+            let batches = mapping.tables.iter().find(|other| other.input == Input::Batches);
+            let batches = batches.and_then(|batches| {
+                let found = tables.iter().find(|found| found.table == batches.table)?;
+                Some((found, batches))
+            });
+            let batches = batches.filter(|_| mapped.column("batch").is_some());
+            let origin = &origins(&self.settings.name, &mapping)[&mapped.table];
+            let layout = Layout::of(origin, mapped, &found.columns, batches.is_some());
+            let layout = layout.map_err(PostgresFault::Unreadable)?;
+            let statement = found.reading_values(mapped, batches);
+            self.read_values(session, found, &layout, &statement, reading).await?;
+        }
+        self.settle_all().await?;
+        self.remember(PostgresPlace { system, lsn, is_reading: false }).await?;
+        info!(source = %self.source, "the tables have been read");
+        session.execute("letting the snapshot go", "ROLLBACK").await
+    }
+
+    async fn read_kept(
+        &mut self,
+        session: &mut PostgresSession,
+        found: &FoundTable,
+        reading: PostgresPlace,
+    ) -> Result<(), PostgresFault> {
+        let settings = self.settings.clone();
+        let mut rows: Vec<Row> = Vec::new();
+        let each = async |values: Vec<Option<std::borrow::Cow<'_, str>>>| {
+            let values = values.into_iter().map(|value| value.map(|text| text.into_owned()));
+            rows.push(found.columns.iter().cloned().zip(values).collect());
+            Ok(())
+        };
+        Box::pin(session.copy(&settings, &found.reading(), each)).await?;
+        self.counted.rows += rows.len() as u64;
+        let mut followed = Followed::default();
+        let key = key_columns(found, None, &self.mapping);
+        self.keeper.identify(&found.table, &key, &mut followed);
+        self.keeper.replace(&found.table, rows, &mut followed);
+        let transaction = Transaction { followed, ..Transaction::default() };
+        self.hand_over(transaction, reading).await
+    }
+
+    async fn read_values(
+        &mut self,
+        session: &mut PostgresSession,
+        found: &FoundTable,
+        layout: &Layout,
+        statement: &str,
+        reading: PostgresPlace,
+    ) -> Result<(), PostgresFault> {
+        let settings = self.settings.clone();
+        // What is in from an earlier reading, and may have been deleted since.
+        let before = self.read_model.snapshot().newest_batch();
+        self.seen.clear();
+        let mut transaction = Transaction::default();
+        let mut last: Option<Header> = None;
+        let each = async |values: Vec<Option<std::borrow::Cow<'_, str>>>| {
+            self.counted.rows += 1;
+            let (header, slot) = match self.reader.read(layout, values.as_slice(), false) {
+                Ok(read) => read,
+                Err(fault) => {
+                    transaction.unreadable += 1;
+                    self.remark_row(&found.table, &format!("{values:?}"), &fault);
+                    return Ok(());
+                }
+            };
+            let rows = transaction.gathered.rows();
+            let is_whole = rows >= GATHERED && last.as_ref() != Some(&header);
+            if is_whole || rows >= GATHERED_AT_MOST {
+                let whole = std::mem::take(&mut transaction);
+                self.hand_over(whole, reading).await?;
+            }
+            if last.as_ref() != Some(&header) {
+                last = Some(header.clone());
+            }
+            transaction.gathered.add(header, slot, false);
+            Ok(())
+        };
+        Box::pin(session.copy(&settings, statement, each)).await?;
+        self.hand_over(transaction, reading).await?;
+        let snapshot = self.read_model.snapshot();
+        let stored = stored(&self.archive, &self.window, &snapshot, reading);
+        let made = self.maker.forget_unseen(layout.origin(), (before, &self.seen), &stored)?;
+        self.hand_on_made(made, reading).await
+    }
+
+    /// Hands on what was read, and waits while much is under way.
+    async fn hand_over(
+        &mut self,
+        transaction: Transaction,
+        reading: PostgresPlace,
+    ) -> Result<(), PostgresFault> {
+        for (table, key, fault) in &transaction.followed.faults {
+            self.remark_row(table, key, fault);
+        }
+        if transaction.is_empty() {
+            return Ok(());
+        }
+        let snapshot = self.read_model.snapshot();
+        let stored = stored(&self.archive, &self.window, &snapshot, reading);
+        let mut made = self.maker.make(transaction, &stored)?;
+        self.seen.extend(std::mem::take(&mut made.seen));
+        self.hand_on_made(made, reading).await
+    }
+
+    async fn hand_on_made(
+        &mut self,
+        made: Made,
+        reading: PostgresPlace,
+    ) -> Result<(), PostgresFault> {
+        if made.changes.is_empty() && made.kept.is_empty() {
+            return Ok(());
+        }
+        let now = (self.now)();
+        self.send(made, reading, now).await?;
+        self.show();
+        while self.window.is_full() {
+            if let Some(judged) = self.told.recv().await {
+                self.judged(&judged);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is stored, to compare with rows that are read anew.
+fn stored<'s>(
+    archive: &'s Archive,
+    window: &'s Window,
+    snapshot: &'s Snapshot,
+    reading: PostgresPlace,
+) -> Stored<'s> {
+    Stored {
+        archive,
+        window,
+        snapshot,
+        series: snapshot.all_series(),
+        system: reading.system,
+        lsn: reading.lsn,
+        is_reading: true,
+    }
+}

@@ -1,0 +1,230 @@
+//! What is stored of a database's batches: whether one is in already, and what stays of it when rows are deleted.
+//!
+//! A row that is deleted is there no more: the value before it counts again. So its batch is withdrawn, and what
+//! stays of it is saved again as of the same instant, at the same epoch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use smartpulse_connectors::PostgresFault;
+use smartpulse_datasets::slots::{Reading, SlotValue};
+use smartpulse_operators::batch::{Batch, Sequence};
+use smartpulse_operators::quantity::ABSENT;
+use smartpulse_operators::series::Series;
+use smartpulse_operators::time::{Instant, Period};
+use smartpulse_operators::unit::Unit;
+use smartpulse_serve::snapshot::Snapshot;
+use uuid::Uuid;
+
+use super::transaction::{Said, source_batch};
+use super::values::Header;
+use super::window::Window;
+use crate::history::HistoryError;
+use crate::history::tail::Archive;
+
+/// What is stored, as a transaction finds it.
+pub(super) struct Stored<'s> {
+    pub(super) archive: &'s Archive,
+    pub(super) window: &'s Window,
+    pub(super) snapshot: &'s Snapshot,
+    /// Every series, in order of ids; none where nothing is looked up by them.
+    pub(super) series: Vec<Arc<Series>>,
+    /// The system identifier of the server, and where its log stands.
+    pub(super) system: u64,
+    pub(super) lsn: u64,
+    /// The rows are read anew: what is stored already is compared with them.
+    pub(super) is_reading: bool,
+}
+
+/// What deleted rows take away.
+#[derive(Debug, Default)]
+pub(super) struct TakenBack {
+    /// Batches to withdraw.
+    pub(super) withdrawn: Vec<Uuid>,
+    /// What stays of them: the newest of those batches, and values.
+    pub(super) staying: Vec<(Arc<Batch>, Vec<SlotValue>)>,
+}
+
+/// What tells a value of a batch from others.
+type Key = (Unit, Period, Instant);
+
+/// What batches of one instant say of each slot, in order of acceptance: the last counts.
+type Sayings = BTreeMap<Key, Vec<(Sequence, i64)>>;
+
+fn key(slot: &SlotValue) -> Key {
+    (slot.unit, slot.period, slot.start)
+}
+
+/// Takes deleted slots away from batches of one instant: all batches that say something of them, or an earlier one
+/// would come forth again.
+fn take_back(
+    batches: &[Arc<Batch>],
+    sayings: &Sayings,
+    deleted: &BTreeSet<Key>,
+    taken: &mut TakenBack,
+) {
+    let touched = deleted.iter().filter_map(|key| sayings.get(key)).flatten();
+    let touched: BTreeSet<Sequence> = touched.map(|(sequence, _)| *sequence).collect();
+    let staying = sayings.iter().filter_map(|(key, said)| {
+        let (sequence, value) = said.last()?;
+        let (unit, period, start) = *key;
+        let stays = touched.contains(sequence) && !deleted.contains(key);
+        stays.then_some(SlotValue { unit, period, start, reading: Reading::Value(*value) })
+    });
+    let staying: Vec<SlotValue> = staying.collect();
+    let gone = batches.iter().filter(|batch| touched.contains(&batch.sequence));
+    taken.withdrawn.extend(gone.clone().map(|batch| batch.id));
+    if let Some(newest) = gone.last().filter(|_| !staying.is_empty()) {
+        taken.staying.push((Arc::clone(newest), staying));
+    }
+}
+
+fn fault(problem: HistoryError) -> PostgresFault {
+    PostgresFault::while_doing("looking for a batch")(problem)
+}
+
+impl Stored<'_> {
+    /// The id of a batch by its name, and what was said of it before where it is in already.
+    pub(super) fn id(&self, name: &str) -> Result<(Uuid, Option<Said>), PostgresFault> {
+        let name = format!("postgres {:x} {name}", self.system);
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
+        let said = match self.window.said(&id) {
+            Some(said) => Some(said.clone()),
+            None => self.archive.batch_of_id(id).map_err(fault)?.map(|record| {
+                let shared = |text: Option<String>| text.map(Into::into);
+                (shared(record.batch.user), shared(record.batch.note))
+            }),
+        };
+        Ok(if said.is_none() { (id, said) } else { (self.further_id(id), said) })
+    }
+
+    /// The id of what is said later of a batch: another batch here.
+    fn further_id(&self, id: Uuid) -> Uuid {
+        Uuid::new_v5(&id, &self.lsn.to_be_bytes())
+    }
+
+    /// The id of what stays of a batch.
+    pub(super) fn staying_id(&self, batch: &Batch) -> Uuid {
+        Uuid::new_v5(&self.further_id(batch.id), b"staying")
+    }
+
+    /// What deleted rows of `header` take away. Everything that is under way must have been settled.
+    pub(super) fn taken_back(
+        &self,
+        header: &Header,
+        deleted: &[SlotValue],
+    ) -> Result<TakenBack, PostgresFault> {
+        let deleted: BTreeSet<Key> = deleted.iter().map(key).collect();
+        let mut taken = TakenBack::default();
+        for (batches, sayings) in self.said_before(header)? {
+            take_back(&batches, &sayings, &deleted, &mut taken);
+        }
+        Ok(taken)
+    }
+
+    /// What all rows of `header`, read anew, say that is not stored, and what is stored that they do not say any
+    /// more; with the batches that hold the rest.
+    pub(super) fn compared(
+        &self,
+        header: &Header,
+        rows: Vec<SlotValue>,
+    ) -> Result<(Vec<SlotValue>, TakenBack, Vec<Sequence>), PostgresFault> {
+        let (mut rows, mut taken, mut seen) = (rows, TakenBack::default(), Vec::new());
+        for (batches, sayings) in self.said_before(header)? {
+            seen.extend(batches.iter().map(|batch| batch.sequence));
+            let there: BTreeSet<Key> = rows.iter().map(key).collect();
+            let deleted = sayings.keys().filter(|key| !there.contains(*key)).copied().collect();
+            take_back(&batches, &sayings, &deleted, &mut taken);
+            rows.retain(|slot| {
+                let stored = sayings.get(&key(slot)).and_then(|said| said.last());
+                stored.map(|(_, value)| Reading::Value(*value)) != Some(slot.reading)
+            });
+        }
+        Ok((rows, taken, seen))
+    }
+
+    /// The batches that rows of `header` have become, by their instants, and what they say.
+    fn said_before(
+        &self,
+        header: &Header,
+    ) -> Result<Vec<(Vec<Arc<Batch>>, Sayings)>, PostgresFault> {
+        let name = source_batch(&header.origin, header.batch.as_deref());
+        let newest = self.snapshot.newest_batch();
+        let records = self.archive.batches_of_source(&name, newest).map_err(fault)?;
+        let mut by_instant: BTreeMap<Instant, (Vec<Arc<Batch>>, Sayings)> = BTreeMap::new();
+        for record in records {
+            let batch = record.batch;
+            let is_meant = batch.provider == header.provider
+                && header.valid_after.is_none_or(|instant| batch.valid_after == instant)
+                && self.archive.withdrawn_at(batch.sequence).map_err(fault)?.is_none();
+            if !is_meant {
+                continue;
+            }
+            let (batches, sayings) = by_instant.entry(batch.valid_after).or_default();
+            if self.add(header, batch.sequence, sayings)? {
+                batches.push(Arc::new(batch));
+            }
+        }
+        Ok(by_instant.into_values().collect())
+    }
+
+    /// Adds what a batch says; whether it says something of the header's kind.
+    fn add(
+        &self,
+        header: &Header,
+        sequence: Sequence,
+        sayings: &mut Sayings,
+    ) -> Result<bool, PostgresFault> {
+        let mut is_of_kind = false;
+        for (series, day) in self.archive.days_of(sequence).map_err(fault)? {
+            let described = self.series.get(series.0 as usize);
+            let Some(described) = described.filter(|series| series.kind == header.kind) else {
+                continue;
+            };
+            is_of_kind = true;
+            let revisions = self.archive.day((series, day)).map_err(fault)?;
+            let own = revisions.iter().map(|stored| &stored.revision);
+            for revision in own.filter(|revision| revision.batch.sequence == sequence) {
+                let values = revision.values.iter().zip(usize::from(revision.first)..);
+                for (value, slot) in values.filter(|(value, _)| **value != ABSENT) {
+                    let start = day.slot_start(described.period, slot);
+                    let key = (described.unit, described.period, start);
+                    sayings.entry(key).or_default().push((sequence, *value));
+                }
+            }
+        }
+        Ok(is_of_kind)
+    }
+
+    /// All batches of a table up to `upto` but those of `seen`. Everything that is under way must have been settled.
+    pub(super) fn of_origin(
+        &self,
+        origin: &str,
+        upto: Sequence,
+        seen: &BTreeSet<Sequence>,
+    ) -> Result<Vec<Uuid>, PostgresFault> {
+        if !self.archive.persist() {
+            return Err(PostgresFault::Unreachable {
+                doing: "looking for batches",
+                problem: "the history store takes no more writes".to_owned(),
+            });
+        }
+        let mut found = Vec::new();
+        let found_all = self.archive.read_store(|store| {
+            store.for_each_batch::<HistoryError>(|record| {
+                let source = record.batch.source_batch.as_deref();
+                let is_own = source
+                    .and_then(|source| source.strip_prefix(origin))
+                    .is_some_and(|rest| rest.starts_with('/'));
+                let sequence = record.batch.sequence;
+                let is_meant = is_own && sequence <= upto && !seen.contains(&sequence);
+                if is_meant && store.withdrawn_at(sequence)?.is_none() {
+                    found.push(record.batch.id);
+                }
+                Ok(())
+            })
+        });
+        found_all.map_err(fault)?;
+        Ok(found)
+    }
+}

@@ -1,0 +1,268 @@
+//! A transaction on its way to a message: what its rows say, and the saves its values make.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use smartpulse_connectors::PostgresFault;
+use smartpulse_datasets::slots::{self, Refusals, SlotValue};
+use smartpulse_datasets::unnamed_unit;
+use smartpulse_operators::batch::{Batch, Sequence};
+use smartpulse_operators::change::{
+    BatchName, Change, Checks, Entry, RefusedBatch, Save, Withdrawal,
+};
+use smartpulse_operators::offset::KeptRow;
+use smartpulse_operators::outcome::Outcome;
+use smartpulse_operators::reference::Reference;
+use smartpulse_operators::series::Kind;
+use smartpulse_operators::time::Instant;
+use smartpulse_operators::unit::{Unit, UnitType};
+use uuid::Uuid;
+
+use super::kept::Followed;
+use super::stored::{Stored, TakenBack};
+use super::values::{Gathered, Header};
+
+/// User and note of a batch.
+pub(super) type Said = (Option<Arc<str>>, Option<Arc<str>>);
+
+/// What has been read of a transaction: nothing of it counts before its end has come.
+#[derive(Default)]
+pub(super) struct Transaction {
+    pub(super) followed: Followed,
+    pub(super) gathered: Gathered,
+    /// User and note of batches, by key.
+    pub(super) batches: BTreeMap<Arc<str>, Said>,
+    /// Values of rows that could not be read.
+    pub(super) unreadable: u64,
+    /// Origins of values whose table was emptied.
+    pub(super) emptied: BTreeSet<Arc<str>>,
+}
+
+/// What a transaction becomes.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) changes: Vec<Change>,
+    pub(super) kept: Vec<KeptRow>,
+    /// The batches in it.
+    pub(super) ids: Vec<(Uuid, Said)>,
+    pub(super) values: usize,
+    /// Values refused by their shape.
+    pub(super) refused: u64,
+    /// Batches that were read anew.
+    pub(super) seen: Vec<Sequence>,
+}
+
+/// What a transaction takes back.
+#[derive(Default)]
+struct Back {
+    withdrawn: Vec<Uuid>,
+    staying: Vec<(Kind, Arc<Batch>, Vec<SlotValue>)>,
+}
+
+impl Back {
+    fn add(&mut self, kind: Kind, taken: TakenBack) {
+        self.withdrawn.extend(taken.withdrawn);
+        let staying = taken.staying.into_iter().map(|(batch, slots)| (kind, batch, slots));
+        self.staying.extend(staying);
+    }
+}
+
+/// What decides how a transaction becomes changes.
+pub(super) struct Maker {
+    /// Who saves what says nothing of that.
+    pub(super) user: String,
+    pub(super) checks: Checks,
+    /// Types of units that mapped tables describe; others are made when they are first seen.
+    pub(super) described: BTreeSet<UnitType>,
+    /// Units made so far.
+    pub(super) made: BTreeSet<Unit>,
+}
+
+impl Transaction {
+    /// A table of values was emptied: what the transaction has said of it before is gone, too.
+    pub(super) fn empty(&mut self, origin: &Arc<str>) {
+        self.gathered.forget(origin);
+        self.emptied.insert(Arc::clone(origin));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let Transaction { followed, gathered, unreadable, emptied, .. } = self;
+        followed.changes.is_empty()
+            && followed.kept.is_empty()
+            && gathered.rows() == 0
+            && *unreadable == 0
+            && emptied.is_empty()
+    }
+
+    /// Whether it can only be understood by what is stored.
+    pub(super) fn takes_back(&self) -> bool {
+        self.gathered.takes_back() || !self.emptied.is_empty()
+    }
+}
+
+impl Maker {
+    /// Its changes in the order in which they are decided: units, memberships, properties, locks, what is taken back,
+    /// values.
+    ///
+    /// # Errors
+    /// [`PostgresFault`] where what is stored cannot be read.
+    pub(super) fn make(
+        &mut self,
+        transaction: Transaction,
+        stored: &Stored<'_>,
+    ) -> Result<Made, PostgresFault> {
+        let Transaction { followed, gathered, batches, unreadable, emptied } = transaction;
+        let mut made = Made { kept: followed.kept, ..Made::default() };
+        let mut statements = followed.changes;
+        // Stable: of one thing the last statement counts.
+        statements.sort_by_key(rank);
+        let (mut said, mut deleted, mut back) = (Vec::new(), Vec::new(), Back::default());
+        for group in gathered.groups() {
+            let header = group.header.clone();
+            if group.is_deleted {
+                deleted.push((header, group.into_slots()));
+            } else if stored.is_reading {
+                let (left, taken, seen) = stored.compared(&header, group.into_slots())?;
+                made.seen.extend(seen);
+                back.add(header.kind, taken);
+                said.extend((!left.is_empty()).then_some((header, left)));
+            } else {
+                said.push((header, group.into_slots()));
+            }
+        }
+        let units = statements.iter().flat_map(units_of);
+        let slots = said.iter().flat_map(|(_, slots)| slots);
+        let units = units.chain(slots.map(|slot| slot.unit));
+        let reference = &stored.snapshot.reference;
+        let first_seen: BTreeSet<Unit> =
+            units.filter(|unit| self.is_first(*unit, reference)).collect();
+        for unit in first_seen {
+            self.made.insert(unit);
+            made.changes.push(Change::Unit(unnamed_unit(unit, Instant::MIN)));
+        }
+        made.changes.extend(statements);
+        for origin in &emptied {
+            back.withdrawn.extend(stored.of_origin(
+                origin,
+                Sequence(u64::MAX),
+                &BTreeSet::new(),
+            )?);
+        }
+        for (header, slots) in deleted {
+            if !emptied.contains(&header.origin) {
+                back.add(header.kind, stored.taken_back(&header, &slots)?);
+            }
+        }
+        self.take_back(back, stored, &mut made);
+        for (header, slots) in said {
+            let (id, before) = stored.id(&batch_name(&header))?;
+            let told = header.batch.as_ref().and_then(|batch| batches.get(batch)).cloned();
+            let (said, kind) = (told.or(before).unwrap_or_default(), header.kind);
+            self.save(self.batch(id, header, said), kind, slots, &mut made);
+        }
+        if unreadable > 0 {
+            made.refused += unreadable;
+            let code = Outcome::InvalidValue.code().unwrap_or_default().to_owned();
+            let recorded = None;
+            made.changes.push(Change::Refused(RefusedBatch { code, values: unreadable, recorded }));
+        }
+        Ok(made)
+    }
+
+    /// Withdraws all batches of a table up to `upto` that were not seen when it was read anew.
+    pub(super) fn forget_unseen(
+        &self,
+        origin: &str,
+        (upto, seen): (Sequence, &BTreeSet<Sequence>),
+        stored: &Stored<'_>,
+    ) -> Result<Made, PostgresFault> {
+        let withdrawn = stored.of_origin(origin, upto, seen)?;
+        let mut made = Made::default();
+        self.take_back(Back { withdrawn, ..Back::default() }, stored, &mut made);
+        Ok(made)
+    }
+
+    /// Withdraws batches of which rows were deleted, and saves again what stays of them.
+    fn take_back(&self, back: Back, stored: &Stored<'_>, made: &mut Made) {
+        for id in back.withdrawn {
+            made.changes.push(Change::Withdrawal(Withdrawal {
+                batch: BatchName::Id(id),
+                recorded: Instant::MIN,
+                checks: self.checks,
+                user: Some(self.user.clone()),
+            }));
+        }
+        for (kind, batch, slots) in back.staying {
+            let batch = Batch { id: stored.staying_id(&batch), ..Batch::clone(&batch) };
+            let batch = Batch { sequence: Sequence(0), recorded: Instant::MIN, ..batch };
+            self.save(batch, kind, slots, made);
+        }
+    }
+
+    fn is_first(&self, unit: Unit, reference: &Reference) -> bool {
+        !self.described.contains(&unit.unit_type)
+            && !self.made.contains(&unit)
+            && reference.versions_of(unit).is_empty()
+    }
+
+    fn batch(&self, id: Uuid, header: Header, (user, note): Said) -> Batch {
+        let user = header.user.or(user).filter(|text| !text.is_empty());
+        let note = header.note.or(note).filter(|text| !text.is_empty());
+        Batch {
+            id,
+            sequence: Sequence(0),
+            recorded: Instant::MIN,
+            valid_after: header.valid_after.unwrap_or(Instant::MIN),
+            provider: header.provider,
+            user: Some(user.map_or_else(|| self.user.clone(), |user| user.to_string())),
+            // The legacy column is as wide; of a wider one the beginning is kept.
+            note: note.map(|note| note.chars().take(Batch::NOTE_CHARS).collect()),
+            source_batch: Some(source_batch(&header.origin, header.batch.as_deref())),
+            skips_existing_check: false,
+        }
+    }
+
+    fn save(&self, batch: Batch, kind: Kind, mut slots: Vec<SlotValue>, made: &mut Made) {
+        let mut refusals = Refusals::default();
+        let entries: Vec<Entry> = slots::entries(kind, &mut slots, &mut refusals);
+        let shared = |text: &Option<String>| text.as_deref().map(Into::into);
+        made.ids.push((batch.id, (shared(&batch.user), shared(&batch.note))));
+        made.values += entries.iter().map(|entry| entry.curve.len()).sum::<usize>();
+        let (checks, path, refused) = (self.checks, None, refusals.into_counts());
+        made.refused += refused.iter().map(|(_, values)| values).sum::<u64>();
+        made.changes.push(Change::Save(Save { batch, checks, path, entries, refused }));
+    }
+}
+
+/// What the batch of a header is called: its rows make one batch wherever they are read.
+fn batch_name(header: &Header) -> String {
+    let Header { origin, batch, provider, kind, valid_after, .. } = header;
+    let instant = valid_after.map_or(String::new(), |instant| instant.to_string());
+    let batch = batch.as_deref().unwrap_or_default();
+    format!("{origin} {batch} {} {} {instant}", kind.word(), provider.key())
+}
+
+/// The name of a batch at its source; what tells it from those of others stands in front.
+pub(super) fn source_batch(name: &str, batch: Option<&str>) -> String {
+    format!("{name}/{}", batch.unwrap_or_default())
+}
+
+/// Units, memberships, properties, locks.
+fn rank(change: &Change) -> u8 {
+    match change {
+        Change::Unit(_) => 0,
+        Change::Membership(_) => 1,
+        Change::Property(_) => 2,
+        _ => 3,
+    }
+}
+
+/// The units that a statement is about, but those it describes.
+fn units_of(change: &Change) -> Vec<Unit> {
+    match change {
+        Change::Membership(membership) => vec![membership.parent, membership.child],
+        Change::Property(property) => vec![property.unit],
+        Change::Lock(lock) => vec![lock.unit],
+        _ => Vec::new(),
+    }
+}
