@@ -39,7 +39,6 @@ const SETTINGS: [&str; 9] = [
 pub struct Postgres {
     server: Server,
     port: u16,
-    programs: PathBuf,
 }
 
 /// The folder of the programs, installed where they are missing.
@@ -101,13 +100,13 @@ impl Postgres {
         // An interrupt ends its sessions; asked politely it would wait for them for ever.
         let end = Signal::INT;
         let launch = Launch { name, program, arguments, ready, prepare, user, end };
-        Ok(Postgres { server: Server::start(launch, folder)?, port, programs })
+        Ok(Postgres { server: Server::start(launch, folder)?, port })
     }
 
     /// Where it is found, as its superuser without a password.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/postgres", self.port)
+        self.url_of("postgres")
     }
 
     /// Its port on 127.0.0.1.
@@ -124,7 +123,7 @@ impl Postgres {
     /// Where one of its databases is found, likewise.
     #[must_use]
     pub fn url_of(&self, database: &str) -> String {
-        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+        url_of(self.port, database)
     }
 
     /// What a statement gives, a row a line, columns apart by `|`.
@@ -140,31 +139,43 @@ impl Postgres {
     /// # Errors
     /// [`ServiceError::Command`] with the server's words.
     pub fn script(&self, database: &str, statements: &str) -> Result<String, ServiceError> {
-        let beginning: String = statements.chars().take(200).collect();
-        let failed = |said| ServiceError::Command { command: beginning.clone(), said };
-        let gone = |problem: std::io::Error| failed(problem.to_string());
-        let mut psql = Command::new(self.programs.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
-        psql.args(["-d", &self.url_of(database), "-f", "-"]);
-        psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut running = psql.spawn().map_err(gone)?;
-        let output = thread::scope(|scope| {
-            let input = running.stdin.take();
-            // One that ends early reads no further: what it says of that is what counts.
-            let write = move || input.map(|mut input| input.write_all(statements.as_bytes()));
-            scope.spawn(write);
-            running.wait_with_output()
-        });
-        let output = output.map_err(gone)?;
-        if !output.status.success() {
-            return Err(failed(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+        script_at(self.port, database, statements)
     }
 
     pub(crate) fn leave(self) -> Option<(Process, Signal)> {
         self.server.leave()
     }
+}
+
+/// What statements give in a database of the server at `port`, which may be hurt meanwhile.
+///
+/// # Errors
+/// [`ServiceError::Command`] with the server's words.
+pub fn script_at(port: u16, database: &str, statements: &str) -> Result<String, ServiceError> {
+    let beginning: String = statements.chars().take(200).collect();
+    let failed = |said| ServiceError::Command { command: beginning.clone(), said };
+    let gone = |problem: std::io::Error| failed(problem.to_string());
+    let mut psql = Command::new(installed()?.join("psql"));
+    psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+    psql.args(["-d", &url_of(port, database), "-f", "-"]);
+    psql.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = psql.spawn().map_err(gone)?;
+    let output = thread::scope(|scope| {
+        let input = running.stdin.take();
+        // One that ends early reads no further: what it says of that is what counts.
+        let write = move || input.map(|mut input| input.write_all(statements.as_bytes()));
+        scope.spawn(write);
+        running.wait_with_output()
+    });
+    let output = output.map_err(gone)?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim_end().to_owned()));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+fn url_of(port: u16, database: &str) -> String {
+    format!("postgres://{USER}@127.0.0.1:{port}/{database}")
 }
 
 /// The user and group it runs as, where this process is root.

@@ -202,7 +202,11 @@ impl PostgresSession {
         let keys = self
             .rows(
                 "reading the keys of a table",
-                "SELECT c.relreplident::text, i.indisprimary, i.indisreplident, \
+                // A row of a partition is named as the partition says.
+                "SELECT CASE WHEN c.relkind = 'p' AND c.relreplident = 'f' AND NOT \
+                 (SELECT bool_and(l.relreplident = 'f') FROM pg_partition_tree(c.oid) t \
+                  JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) \
+                 THEN 'd' ELSE c.relreplident::text END, i.indisprimary, i.indisreplident, \
                  ARRAY(SELECT a.attname::text FROM pg_attribute a \
                        WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey)) \
                  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -409,8 +413,8 @@ fn fits(mapped: &TableMapping, found: &FoundTable, publication: &str) -> Result<
                     "a row of {table} that is deleted would be named without its {column}"
                 ),
                 remedy: format!(
-                    "ALTER TABLE {} REPLICA IDENTITY FULL, or by an index that holds it; or map it with \
-                     deletes = false",
+                    "ALTER TABLE {} REPLICA IDENTITY FULL (each partition, too), or by an index that holds it; \
+                     or map it with deletes = false",
                     table.quoted()
                 ),
             });

@@ -148,6 +148,14 @@ impl Database {
         self.counted.transactions += 1;
         self.counted.values += values as u64;
         self.counted.refused += refused;
+        for change in &changes {
+            let Change::Save(save) = change else { continue };
+            for (outcome, values) in &save.refused {
+                let batch = save.batch.source_batch.as_deref().unwrap_or_default();
+                let code = outcome.code().unwrap_or_default();
+                self.remark(format!("batch {batch}: {values} values: {code}"));
+            }
+        }
         let units = changes.iter().zip(0..).filter_map(|(change, index)| match change {
             Change::Save(save) => {
                 Some((index, save.entries.iter().map(|entry| entry.unit).collect()))

@@ -66,7 +66,10 @@ fn a_row_that_is_deleted_lets_the_one_before_count_again() {
     database.sql("DELETE FROM t004forecast WHERE prediction_value = 6");
     await_shown(&engine, 1, &[(2, 21)]);
     // Both ways in one transaction.
-    let both = [insert(&[row(5, 1, 4, 9, "50")]), "DELETE FROM t004forecast WHERE prediction_value = 50;".to_owned()];
+    let both = [
+        insert(&[row(5, 1, 4, 9, "50")]),
+        "DELETE FROM t004forecast WHERE prediction_value = 50;".to_owned(),
+    ];
     database.sql(&format!("BEGIN; {} COMMIT;", both.concat()));
     database.sql(&format!(
         "BEGIN; DELETE FROM t004forecast WHERE prediction_value = 21; {} COMMIT;",
@@ -84,7 +87,11 @@ fn a_row_that_is_deleted_lets_the_one_before_count_again() {
     await_shown(&engine, 1, &[(2, 22)]);
     database.sql(&insert(&[row(7, 2, 1, 7, "70")]));
     await_shown(&engine, 2, &[(1, 70)]);
-    database.sql(&format!("BEGIN; {} TRUNCATE t004forecast; {} COMMIT;", insert(&[row(8, 2, 2, 8, "80")]), insert(&[row(8, 2, 3, 8, "81")])));
+    database.sql(&format!(
+        "BEGIN; {} TRUNCATE t004forecast; {} COMMIT;",
+        insert(&[row(8, 2, 2, 8, "80")]),
+        insert(&[row(8, 2, 3, 8, "81")])
+    ));
     await_shown(&engine, 1, &[]);
     await_shown(&engine, 2, &[(3, 81)]);
     await_truth(&engine, &database.server, &database.name, &["Desk"]);
@@ -123,7 +130,11 @@ fn a_transaction_is_seen_whole_or_not_at_all() {
     let read = || -> Value {
         let query = json!({ "from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z", "no-details": true });
         let asked = json!({ "providerKey": "Desk", "unitType": "PP", "unitIds": [1, 2, 3], "query": query });
-        engine.client().post("/api/v2.0/production-forecast/GetLatestMulti", &asked).expect_status(200).json()
+        engine
+            .client()
+            .post("/api/v2.0/production-forecast/GetLatestMulti", &asked)
+            .expect_status(200)
+            .json()
     };
     let is_done = AtomicBool::new(false);
     let mut seen = std::collections::BTreeSet::new();
@@ -138,14 +149,21 @@ fn a_transaction_is_seen_whole_or_not_at_all() {
                     ]));
                 }
                 // What was deleted and what came are seen at once, too.
-                text.push_str(&format!("DELETE FROM t004forecast WHERE prediction_value = {};\nCOMMIT;\n", round - 1));
+                text.push_str(&format!(
+                    "DELETE FROM t004forecast WHERE prediction_value = {};\nCOMMIT;\n",
+                    round - 1
+                ));
                 database.sql(&text);
             }
             is_done.store(true, Ordering::Release);
         });
         while !is_done.load(Ordering::Acquire) {
             let said = read();
-            let slots = said["data"].as_array().unwrap().iter().flat_map(|one| one["predictions"].as_array().unwrap());
+            let slots = said["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .flat_map(|one| one["predictions"].as_array().unwrap());
             let values: Vec<f64> = slots.filter_map(|slot| slot["v"].as_f64()).collect();
             if let Some(first) = values.first() {
                 assert_eq!(values, [*first; 6], "torn: {said}");
@@ -173,12 +191,22 @@ fn rows_that_cannot_be_used_are_counted_and_named_and_hold_nothing_up() {
     database.sql("INSERT INTO t004forecast VALUES (gen_random_uuid(), 'PP', 1, '2026-03-01', '2026-03-01 01:00', 'Desk', 'infinity', 1)");
     database.sql("INSERT INTO t004forecast VALUES (gen_random_uuid(), 'PP', 4711, '2026-03-01', '2026-03-01 01:00', 'Desk', '2026-01-01', 1)");
     database.sql("INSERT INTO company_power_plants (company_id, power_plant_id, valid_from, valid_to) VALUES (1, 1, '2026-02-01', '2026-01-01')");
-    database.sql("INSERT INTO power_plant (id, name, timezone) VALUES (77, 'Nowhere', 'Mars/Olympus')");
+    database
+        .sql("INSERT INTO power_plant (id, name, timezone) VALUES (77, 'Nowhere', 'Mars/Olympus')");
     database.sql(&insert(&[row(2, 2, 1, 1, "2")]));
     await_shown(&engine, 2, &[(1, 2)]);
     await_shown(&engine, 1, &[(1, 1)]);
     awaited("what was refused", || (engine.counted("refused") == 8).then_some(()));
-    for word in ["unit_type must be", "delivery_end must be", "valid_after must be", "UNKNOWN_UNIT", "valid_to must be", "zone must be"] {
+    for word in [
+        "unit_type must be",
+        "delivery_end must be",
+        "valid_after must be",
+        "UNALIGNED_DELIVERY",
+        "INVALID_VALUE",
+        "UNKNOWN_UNIT",
+        "valid_to must be",
+        "zone must be",
+    ] {
         assert!(engine.words().contains(word), "{word}: {}", engine.words());
     }
     assert_eq!(engine.source()["state"], "following");

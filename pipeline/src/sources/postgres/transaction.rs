@@ -161,7 +161,6 @@ impl Maker {
             self.save(self.batch(id, header, said), kind, slots, &mut made);
         }
         if unreadable > 0 {
-            made.refused += unreadable;
             let code = Outcome::InvalidValue.code().unwrap_or_default().to_owned();
             let recorded = None;
             made.changes.push(Change::Refused(RefusedBatch { code, values: unreadable, recorded }));
