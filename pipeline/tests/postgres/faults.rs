@@ -12,7 +12,7 @@ use smartpulse_services::Postgres;
 use tokio::runtime::Runtime;
 
 use super::forwarder::Forwarder;
-use super::random::{Desk, PROVIDERS, plants};
+use super::random::{Desk, ONCE, PLANTS, PROVIDERS, plants};
 use super::stage::{Engine, await_truth, awaited, seed, setting};
 
 /// Transactions between two faults.
@@ -59,10 +59,45 @@ impl Load {
     }
 }
 
-/// Each batch of the table and how many rows it has, against what the engine holds of it.
-fn assert_each_batch_once(engine: &Engine, server: &Postgres) {
-    let batches = server.sql("SELECT count(DISTINCT batch_id) FROM t004forecast").unwrap();
-    println!("{batches} batches in the table, {}", engine.source());
+/// Rows that were written once are in history once, with nothing beside them.
+fn assert_each_row_once(engine: &Engine, server: &Postgres) {
+    let mut rows = 0;
+    for plant in 1..=PLANTS {
+        let expected = server
+            .sql(&format!(
+                "SELECT to_char(valid_after, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), \
+                 to_char(delivery_start, 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), prediction_value::int \
+                 FROM t004forecast WHERE unit_no = {plant} AND provider_key = '{ONCE}'"
+            ))
+            .unwrap();
+        let mut expected: Vec<String> = expected.lines().map(str::to_owned).collect();
+        let path = format!(
+            "/api/v2.0/production-forecast/{ONCE}/PP/{plant}/forecasts/history\
+             ?from=2026-03-01T00:00:00Z&to=2026-03-04T00:00:00Z"
+        );
+        let said = engine.client().get(&path).expect_status(200).json();
+        let mut held = Vec::new();
+        for revision in said["data"].as_array().unwrap() {
+            assert!(
+                revision["predictions"].as_array().is_some_and(|slots| slots.len() == 1),
+                "{revision}"
+            );
+            let instant: jiff::Timestamp =
+                revision["validAfter"].as_str().unwrap().parse().unwrap();
+            let slot = &revision["predictions"][0];
+            held.push(format!(
+                "{}|{}|{}",
+                instant.strftime("%Y-%m-%dT%H:%M:%S.%6f"),
+                slot["ds"].as_str().unwrap(),
+                slot["v"].as_f64().unwrap()
+            ));
+        }
+        expected.sort();
+        held.sort();
+        rows += held.len();
+        assert_eq!(held, expected, "plant {plant}");
+    }
+    println!("{rows} rows, each once; {}", engine.source());
 }
 
 #[test]
@@ -116,7 +151,7 @@ fn whatever_is_killed_or_stopped_every_transaction_is_taken_in_once() {
     load.await_more();
     load.stop();
     await_truth(&engine, &server, "postgres", &PROVIDERS);
-    assert_each_batch_once(&engine, &server);
+    assert_each_row_once(&engine, &server);
 
     // A server that comes back without anything is another one: that is said, and nothing is taken away.
     server.server().start_empty().unwrap();
@@ -164,5 +199,6 @@ fn connections_that_are_cut_lose_nothing() {
     load.stop();
     is_cut.store(false, Ordering::Relaxed);
     await_truth(&engine, &server, "postgres", &PROVIDERS);
-    println!("{} cuts, {}", front.cuts(), engine.source());
+    assert_each_row_once(&engine, &server);
+    println!("{} cuts", front.cuts());
 }

@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 /// Plants that forecasts are written for.
 pub(crate) const PLANTS: u64 = 6;
-/// Their providers.
-pub(crate) const PROVIDERS: [&str; 2] = ["UserForecast", "Desk"];
+/// Their providers. Rows of the last are written once, and never changed.
+pub(crate) const PROVIDERS: [&str; 3] = ["UserForecast", "Desk", ONCE];
+/// Whose rows are never changed.
+pub(crate) const ONCE: &str = "Once";
 
 /// Writes transactions; of no slot two rows have the same instant.
 pub(crate) struct Desk {
@@ -85,12 +87,23 @@ impl Desk {
                 rows.join(", ")
             );
         }
+        self.written += 1;
+        let hour = self.random.random_range(0..48);
+        let _ = writeln!(
+            text,
+            "INSERT INTO t004forecast VALUES ('{batch}', 'PP', {}, timestamp '2026-03-01' + interval '{hour} hours', \
+             timestamp '2026-03-01' + interval '{} hours', '{ONCE}', timestamp '2026-01-01' + interval '{} ms', {});",
+            self.random.random_range(1..=PLANTS),
+            hour + 1,
+            self.written,
+            self.written
+        );
         match self.random.random_range(0..12) {
             0 => {
                 let _ = writeln!(
                     text,
                     "UPDATE t004forecast SET prediction_value = {} WHERE unit_no = {} AND \
-                     delivery_start < timestamp '2026-03-01' + interval '5 hours';",
+                     provider_key <> '{ONCE}' AND delivery_start < timestamp '2026-03-01' + interval '5 hours';",
                     self.random.random_range(0..100),
                     self.random.random_range(1..=PLANTS)
                 );
@@ -101,7 +114,7 @@ impl Desk {
                     text,
                     "UPDATE t004forecast SET delivery_start = delivery_start + interval '100 days', \
                      delivery_end = delivery_end + interval '100 days' WHERE unit_no = {} AND \
-                     delivery_start < timestamp '2026-03-01' + interval '2 hours';",
+                     provider_key <> '{ONCE}' AND delivery_start < timestamp '2026-03-01' + interval '2 hours';",
                     self.random.random_range(1..=PLANTS)
                 );
             }
