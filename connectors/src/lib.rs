@@ -35,9 +35,10 @@ pub use export::totals::{TotalRow, TotalsExport};
 pub use export::units::export_units;
 pub use export::{ExportError, ExportStamp};
 pub use postgres::{
-    Datum, Field, FoundTable, Input, LogBytes, LogEvent, LogMessage, MadeSlot, Mapping, Moment,
-    OnLost, POSTGRES_LEGACY_SCHEMA, PostgresFault, PostgresLog, PostgresSession, PostgresSettings,
-    PostgresTls, PropertyRule, Relation, Slot, TableMapping, TableName, Tuple, postgres_moment,
+    Datum, Field, Filled, FoundTable, Input, LegacyFill, LogBytes, LogEvent, LogMessage, MadeSlot,
+    Mapping, Moment, OnLost, POSTGRES_LEGACY_SCHEMA, PostgresFault, PostgresLog, PostgresSession,
+    PostgresSettings, PostgresTls, PropertyRule, Relation, Slot, TableMapping, TableName, Tuple,
+    postgres_moment,
 };
 pub use pulsar::{
     DeadLetter, DeadLetters, DeltaMessage, PulsarClient, PulsarCoding, PulsarDeltas, PulsarFault,

@@ -6,6 +6,7 @@
 
 mod copying;
 mod error;
+mod fill;
 mod instant;
 mod log;
 mod mapping;
@@ -14,6 +15,7 @@ mod session;
 mod settings;
 
 pub use error::PostgresFault;
+pub use fill::{Filled, LegacyFill};
 pub use instant::{Moment, postgres_moment};
 pub use log::{LogBytes, LogEvent, MadeSlot, PostgresLog};
 pub use mapping::{Field, Input, Mapping, PropertyRule, TableMapping, TableName};

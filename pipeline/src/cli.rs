@@ -194,8 +194,14 @@ pub struct GenerateArgs {
     /// `fleet:SEED[:plants=60,days=10,start=2026-03-25]`.
     pub source: String,
     /// The folder to write; new or empty.
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "postgres")]
+    pub out: Option<PathBuf>,
+    /// Fill the legacy tables of a database instead; they are made where they are missing.
+    #[arg(long, value_name = "URL", conflicts_with = "out")]
+    pub postgres: Option<String>,
+    /// File of the database's password.
+    #[arg(long, value_name = "FILE", requires = "postgres")]
+    pub password_file: Option<PathBuf>,
 }
 
 use smartpulse_operators::time::{Instant, Period};

@@ -303,8 +303,25 @@ impl PostgresSession {
         self.execute("taking the snapshot over", &statements).await
     }
 
-    /// Reads all rows of a table: `each` is told the columns' values, and may wait. With `batches`, those of user and
-    /// note of the rows' batches follow, and the rows come in the order of versions and batches.
+    /// Writes rows in the text format of `COPY … FROM STDIN`, in messages of so many bytes.
+    ///
+    /// # Errors
+    /// [`PostgresFault`].
+    pub(super) async fn copy_in(
+        &mut self,
+        statement: &str,
+        rows: &str,
+        message: usize,
+    ) -> Result<(), PostgresFault> {
+        let fault = PostgresFault::while_doing("writing a table");
+        let mut copying = self.connection.copy_in_raw(statement).await.map_err(&fault)?;
+        for part in rows.as_bytes().chunks(message) {
+            copying.send(part).await.map_err(&fault)?;
+        }
+        copying.finish().await.map_err(&fault).map(drop)
+    }
+
+    /// Runs a `COPY … TO STDOUT`: `each` is told the values of a row, and may wait.
     ///
     /// # Errors
     /// [`PostgresFault`], and what `each` gives.

@@ -186,3 +186,34 @@ fn tables_of_any_shape_are_mapped_by_a_file() {
     });
     assert_eq!(engine.counted("refused"), 0, "{}", engine.words());
 }
+
+/// A generated fleet in the legacy tables, read: what is shown is what the tables hold.
+#[test]
+fn a_generated_fleet_fills_the_tables_and_is_read_from_there() {
+    let database = Database::empty();
+    let url = database.server.url_of(&database.name);
+    let mut filling = super::process::program();
+    filling.args(["generate", "fleet:11:plants=12,days=3", "--json", "--postgres", &url]);
+    let filled = super::process::finish(&mut filling).succeeded().json();
+    let rows = database.sql("SELECT count(*) FROM t004forecast");
+    assert_ne!(filled["values"], 0);
+    let withdrawn = filled["rows"]["withdrawals"].as_u64().unwrap();
+    let values = filled["values"].as_u64().unwrap();
+    assert!(rows.parse::<u64>().unwrap() == values || withdrawn > 0, "{filled}, {rows} rows");
+    let room = tempfile::tempdir().unwrap();
+    let mut engine = Engine::start(&room.path().join("data"), &database.setting());
+    engine.await_following();
+    let providers = database.sql("SELECT DISTINCT provider_key FROM t004forecast");
+    let providers: Vec<&str> = providers.lines().collect();
+    await_truth(&engine, &database.server, &database.name, &providers);
+    let plants = database.sql("SELECT count(*) FROM power_plant");
+    let units = engine.client().get("/api/v2.0/units").expect_status(200).json();
+    let shown = units["data"].as_array().unwrap().iter().filter(|unit| unit["unitType"] == "PP");
+    assert_eq!(shown.count().to_string(), plants);
+    assert_eq!(engine.counted("refused"), 0, "{}", engine.words());
+    // What was decided is decided the same from the journal.
+    engine.stop();
+    let mut check = super::process::program();
+    check.args(["check", "--data"]).arg(room.path().join("data"));
+    super::process::finish(&mut check).succeeded();
+}

@@ -95,6 +95,11 @@ fn a_row_that_is_deleted_lets_the_one_before_count_again() {
     await_shown(&engine, 1, &[]);
     await_shown(&engine, 2, &[(3, 81)]);
     await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    // What was decided in parts is decided the same from the journal.
+    engine.stop();
+    let mut check = super::process::program();
+    check.args(["check", "--data"]).arg(room.path().join("data"));
+    super::process::finish(&mut check).succeeded();
 }
 
 #[test]

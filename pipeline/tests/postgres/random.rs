@@ -96,7 +96,7 @@ impl Desk {
             self.random.random_range(1..=PLANTS),
             hour + 1,
             self.written,
-            self.written
+            self.written % 1_000_000
         );
         match self.random.random_range(0..12) {
             0 => {
