@@ -2,6 +2,7 @@
 //! the loopback.
 
 mod epochs;
+mod postgres_in;
 mod pulsar_in;
 mod pulsar_out;
 mod redis_out;
@@ -19,5 +20,6 @@ pub(crate) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
     redis_out::rows(plan, table)?;
     replica::rows(plan, table)?;
     pulsar_in::rows(plan, table)?;
-    pulsar_out::rows(plan, table)
+    pulsar_out::rows(plan, table)?;
+    postgres_in::rows(plan, table)
 }

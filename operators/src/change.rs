@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::batch::{Batch, Epoch};
+use crate::batch::{Batch, Epoch, Sequence};
 use crate::offset::{KeptRow, Offset};
 use crate::outcome::Outcome;
 use crate::quantity::ABSENT;
@@ -268,6 +268,43 @@ pub struct Tick {
     pub offsets: Vec<Offset>,
     /// Rows of other systems as they stand after this tick.
     pub kept: Vec<KeptRow>,
+    /// Changes behind those above that lie in a file of their own.
+    pub spooled: Option<Spooled>,
+}
+
+/// Changes of a tick that are too many to be held in memory: parts in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spooled {
+    /// The file.
+    pub name: String,
+    /// How many parts it has.
+    pub parts: u32,
+    /// Changes in it.
+    pub changes: u64,
+    /// Saves among them.
+    pub saves: u64,
+    /// When the first was accepted; further ones a microsecond each after it.
+    pub first_recorded: Instant,
+    /// The first batch; further ones follow it.
+    pub first_sequence: Sequence,
+}
+
+impl Tick {
+    /// One that changes nothing.
+    #[must_use]
+    pub fn empty(epoch: Epoch, clock: Instant) -> Tick {
+        Tick {
+            epoch,
+            clock,
+            changes: Vec::new(),
+            position: None,
+            requests: Vec::new(),
+            digests: Vec::new(),
+            offsets: Vec::new(),
+            kept: Vec::new(),
+            spooled: None,
+        }
+    }
 }
 
 #[cfg(test)]

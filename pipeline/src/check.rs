@@ -76,7 +76,8 @@ pub fn check(
         RingBounds { bytes: 0, age: 0 },
     ));
     let (archive, comparing) = Archive::compare(store.clone(), applied);
-    let mut engine = Engine::restore(base, live, workers, archive, Arc::clone(&read_model))?;
+    let mut engine =
+        Engine::restore(base, live, workers, archive, (Arc::clone(&read_model), folder.spools()))?;
     let mut digests = BTreeMap::new();
     for tick in journal::read_after(&folder.journal(), folder.incarnation, after)? {
         let tick = tick?;

@@ -34,6 +34,7 @@ use crate::failpoint::{self, Failpoint};
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
 use crate::ingest::Hearer;
+use crate::journal::{JournalError, Spools};
 use crate::tally::Tally;
 use crate::worker::{Done, WorkerStopped, Workers};
 
@@ -104,6 +105,9 @@ impl Replies {
 /// Why the engine cannot go on.
 #[derive(Debug, Error)]
 pub enum EngineError {
+    /// Changes in a file cannot be read.
+    #[error("changes in a file cannot be read")]
+    Spool(#[from] JournalError),
     /// The history store failed.
     #[error("the history store failed")]
     History(#[from] HistoryError),
@@ -132,6 +136,7 @@ pub struct Engine {
     time: Epoch,
     archive: Archive,
     read_model: Arc<ReadModel>,
+    spools: Spools,
 }
 
 /// A live series day as a snapshot holds it.
@@ -147,7 +152,7 @@ impl Engine {
         days: Vec<LiveDay>,
         workers: usize,
         archive: Archive,
-        read_model: Arc<ReadModel>,
+        (read_model, spools): (Arc<ReadModel>, Spools),
     ) -> Result<Engine, EngineError> {
         let catalog = Catalog::from_series(&base.series);
         let mut newest = Newest::default();
@@ -173,6 +178,7 @@ impl Engine {
             digests: Vec::new(),
             offsets: Vec::new(),
             kept: Vec::new(),
+            spooled: None,
         };
         let mut cutter = Cutter::default();
         let mut chunks = cutter.cut(&told, &mut Catalog::default(), workers);
@@ -184,7 +190,7 @@ impl Engine {
         let workers = workers_at_work;
         let time = base.epoch;
         let mut engine =
-            Engine { base, catalog, cutter, newest, workers, time, archive, read_model };
+            Engine { base, catalog, cutter, newest, workers, time, archive, read_model, spools };
         let figures = engine.figures(0);
         engine.read_model.publish(ClosedEpoch {
             epoch: engine.base.epoch,
@@ -225,21 +231,22 @@ impl Engine {
         wanted: Replies,
         journal_bytes: u64,
     ) -> Result<Applied, EngineError> {
-        let parts = parts::of(tick);
-        let count = parts.len() as u32;
         let mut whole: Option<ClosedEpoch> = None;
         let mut applied =
             Applied { epoch: tick.epoch, replies: Vec::new(), digest: Default::default() };
-        for (part, place) in parts.into_iter().zip(0..) {
-            let continues = place + 1 < count;
-            let (decided, closed) =
-                self.decide(&part, wanted, journal_bytes, (place, continues))?;
+        let mut place = 0;
+        for part in parts::all(tick, &self.spools)? {
+            let (part, continues) = part?;
+            // Nobody hears of single changes in a file: they are many.
+            let told = if part.spooled.is_some() { Replies::None } else { wanted };
+            let (decided, closed) = self.decide(&part, told, journal_bytes, (place, continues))?;
             applied.replies.extend(decided.replies);
             applied.digest = parts::joined(place, applied.digest, decided.digest);
             whole = Some(match whole {
                 None => closed,
                 Some(before) => before.followed_by(closed),
             });
+            place += 1;
         }
         if let Some(whole) = whole {
             self.read_model.publish(whole);

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::journal::Spools;
+
 /// Version of the folder's layout; a newer one is refused, never guessed at.
 const FORMAT_VERSION: u32 = 1;
 /// File that names version and incarnation.
@@ -112,6 +114,12 @@ impl DataFolder {
     #[must_use]
     pub fn journal(&self) -> PathBuf {
         self.path.join("journal")
+    }
+
+    /// Where changes lie that are too many for the journal's records.
+    #[must_use]
+    pub fn spools(&self) -> Spools {
+        Spools::in_folder(self.path.join("spools"))
     }
 
     /// Where the history store lies.

@@ -28,7 +28,7 @@ use tracing::warn;
 
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Spools};
 use crate::recovery::due_in;
 use clock::{Clock, Reading};
 use lanes::{Lanes, Load};
@@ -110,6 +110,8 @@ pub struct Start {
     pub journal: Journal,
     /// Where the journal lies, to ask for the room left there.
     pub journal_folder: PathBuf,
+    /// Where changes lie that are too many for the journal's records.
+    pub spools: Spools,
     /// Bytes of the disk that saves leave free.
     pub disk_reserve: u64,
     /// The newest batch.
@@ -285,6 +287,9 @@ impl Ingest {
         tick.digests = std::mem::take(&mut digests);
         drop(digests);
         tick.epoch = Epoch(self.start.journal.newest().0 + 1);
+        if let Some(spooled) = &mut tick.spooled {
+            self.start.spools.name(spooled, tick.epoch)?;
+        }
         if let Err(problem) = self.start.journal.append(&tick) {
             self.place.undo();
             let digests = std::mem::take(&mut tick.digests);

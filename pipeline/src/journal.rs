@@ -7,6 +7,7 @@
 
 mod record;
 mod segment;
+mod spool;
 mod survey;
 
 use std::fs::File;
@@ -22,6 +23,7 @@ use crate::failpoint::{self, Failpoint};
 pub use record::RecordError;
 use segment::SEGMENT_HEADER;
 pub use segment::Tail;
+pub use spool::{SpoolWriter, Spools};
 pub use survey::Survey;
 
 /// Size at which a new segment begins: small enough to be read at once, large enough to be few.

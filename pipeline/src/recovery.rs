@@ -111,9 +111,11 @@ pub fn recover(
         );
     }
     let journal = survey.open()?;
+    folder.spools().sweep(journal.newest())?;
     snapshot::sweep(&folder.snapshots())?;
     let (archive, writer) = Archive::start(store);
-    let mut engine = Engine::restore(base, live, workers, archive, Arc::clone(read_model))?;
+    let mut engine =
+        Engine::restore(base, live, workers, archive, (Arc::clone(read_model), folder.spools()))?;
     let mut digests: BTreeMap<Epoch, [u8; 16]> = BTreeMap::new();
     let mut due = waiting(read_model);
     for tick in ticks {

@@ -107,6 +107,8 @@ pub struct Service {
     pub hold: ClockHold,
     /// History and tail.
     pub archive: Archive,
+    /// Where changes lie that are too many for the journal's records.
+    pub spools: crate::journal::Spools,
     /// Positions of sources when the service started.
     pub base: Base,
     stop: watch::Sender<bool>,
@@ -147,6 +149,7 @@ impl Service {
         let start = ingest::Start {
             journal,
             journal_folder: folder.journal(),
+            spools: folder.spools(),
             disk_reserve: options.disk_reserve,
             sequence: base.sequence,
             next_lock: base.reference.next_lock(),
@@ -179,6 +182,7 @@ impl Service {
             lookups,
             hold,
             archive,
+            spools: folder.spools(),
             base,
             stop,
             failed,

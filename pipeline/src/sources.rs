@@ -71,6 +71,7 @@ impl Sources {
                 kept: service.base.kept.clone(),
                 backfill: service.backfill.clone(),
                 archive: service.archive.clone(),
+                spools: service.spools.clone(),
                 read_model: Arc::clone(&service.read_model),
                 rules: config.door_rules(),
                 link,

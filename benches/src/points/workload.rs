@@ -282,6 +282,7 @@ impl Workload {
             digests: Vec::new(),
             offsets: Vec::new(),
             kept: Vec::new(),
+            spooled: None,
         }
     }
 }

@@ -122,6 +122,7 @@ impl Feeder {
             digests: Vec::new(),
             offsets: Vec::new(),
             kept: Vec::new(),
+            spooled: None,
         };
         Cutter::default().cut(&tick, &mut self.catalog, workers)
     }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use smartpulse_operators::change::{Change, RequestKey, Tick};
 
+use crate::journal::{JournalError, Spools};
+
 /// The parts of `tick` in order; most have one, which is all of it. What a tick says beside its changes is said with
 /// the last.
 pub(super) fn of(tick: &Tick) -> Vec<Cow<'_, Tick>> {
@@ -40,9 +42,33 @@ pub(super) fn of(tick: &Tick) -> Vec<Cow<'_, Tick>> {
             digests: Vec::new(),
             offsets: if is_last { tick.offsets.clone() } else { Vec::new() },
             kept: if is_last { tick.kept.clone() } else { Vec::new() },
+            spooled: None,
         })
     };
     ranges.into_iter().enumerate().map(part).collect()
+}
+
+/// A part, and whether further ones follow.
+type Placed<'t> = Result<(Cow<'t, Tick>, bool), JournalError>;
+
+/// The parts of `tick` with those that lie in a file, which come last and are read one by one. A part of a file says
+/// so.
+pub(super) fn all<'t>(
+    tick: &'t Tick,
+    spools: &Spools,
+) -> Result<Box<dyn Iterator<Item = Placed<'t>> + 't>, JournalError> {
+    let own = of(tick);
+    let count = own.len();
+    let Some(spooled) = &tick.spooled else {
+        let numbered = own.into_iter().enumerate();
+        return Ok(Box::new(numbered.map(move |(place, part)| Ok((part, place + 1 < count)))));
+    };
+    let filed = spools.parts(spooled)?.enumerate().map(|(place, changes)| {
+        let of_file = Tick { changes: changes?, ..Tick::empty(tick.epoch, tick.clock) };
+        let of_file = Tick { spooled: Some(spooled.clone()), ..of_file };
+        Ok((Cow::Owned(of_file), place + 1 < spooled.parts as usize))
+    });
+    Ok(Box::new(own.into_iter().map(|part| Ok((part, true))).chain(filed)))
 }
 
 /// The digest of a part behind those before it.
@@ -83,6 +109,7 @@ mod tests {
             digests: Vec::new(),
             offsets: Vec::new(),
             kept: Vec::new(),
+            spooled: None,
         }
     }
 

@@ -156,7 +156,7 @@ impl Lanes {
         let is_alone = |item: &Backfill| match item {
             Backfill::Flush(_) => true,
             Backfill::Change(change, _) => matches!(**change, Change::Withdrawal(_)),
-            Backfill::Message(_) => false,
+            Backfill::Message(message) => message.spooled.is_some(),
         };
         let values = |item: &Backfill| changes_of(item).iter().map(values_of).sum();
         let (mut changes, mut messages) = (Vec::new(), Vec::new());

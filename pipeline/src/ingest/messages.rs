@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use smartpulse_operators::change::Change;
+use smartpulse_operators::change::{Change, Spooled};
 use smartpulse_operators::offset::{KeptRow, Offset};
 use smartpulse_operators::time::Instant;
 use smartpulse_serve::command::SlotDecision;
@@ -22,6 +22,8 @@ use super::{Hearer, Ingest, IngestError};
 pub struct Message {
     /// What it asks for, in order; none: only its rows and offsets are to be remembered, and nobody is told.
     pub changes: Vec<Change>,
+    /// Changes behind those that lie in a file; it is alone in its tick then.
+    pub spooled: Option<Spooled>,
     /// Rows of its source as they stand after it.
     pub kept: Vec<KeptRow>,
     /// How far its source has been taken in with it.
@@ -97,14 +99,19 @@ impl Ingest {
                 hearers.push(Hearer::Source(Told { teller, change: index as u32, is_last }));
                 self.place.live(change, None, &mut tick);
             }
+            if let Some(mut spooled) = message.spooled.take() {
+                self.place.spooled(&mut spooled, &mut tick);
+                tick.spooled = Some(spooled);
+            }
             given.push(lacking);
         }
         tick.offsets = furthest.into_values().collect();
-        let Some((tick, _)) = self.hand_on(tick, hearers)? else { return Ok(Vec::new()) };
+        let Some((mut tick, _)) = self.hand_on(tick, hearers)? else { return Ok(Vec::new()) };
         let mut changes = tick.changes.into_iter();
         for (message, lacking) in messages.iter_mut().zip(given) {
             let own = lacking.into_iter().zip(&mut changes);
             message.changes = own.map(|(lacking, change)| lacking.restore(change)).collect();
+            message.spooled = tick.spooled.take();
         }
         Ok(messages)
     }

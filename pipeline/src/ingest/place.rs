@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use smartpulse_operators::batch::{Epoch, Sequence};
-use smartpulse_operators::change::{Change, Position, RequestKey, Tick};
+use smartpulse_operators::change::{Change, Position, RequestKey, Spooled, Tick};
 use smartpulse_operators::time::Instant;
 use smartpulse_serve::command::Idempotency;
 use uuid::Uuid;
@@ -46,16 +46,16 @@ impl Place {
     pub(super) fn begin(&mut self, clock: Instant) -> Tick {
         self.before = self.now;
         self.now.clock = self.now.clock.max(clock);
-        Tick {
-            epoch: Epoch(0),
-            clock: self.now.clock,
-            changes: Vec::new(),
-            position: None,
-            requests: Vec::new(),
-            digests: Vec::new(),
-            offsets: Vec::new(),
-            kept: Vec::new(),
-        }
+        Tick::empty(Epoch(0), self.now.clock)
+    }
+
+    /// Gives changes in a file their places behind those of `tick`.
+    pub(super) fn spooled(&mut self, spooled: &mut Spooled, tick: &mut Tick) {
+        spooled.first_recorded = Instant(self.now.clock.0 + 1);
+        spooled.first_sequence = Sequence(self.now.sequence.0 + 1);
+        self.now.sequence.0 += spooled.saves;
+        self.now.clock.0 += spooled.changes as i64;
+        tick.clock = self.now.clock;
     }
 
     /// Takes back what the tick begun last was given: it was not journaled.

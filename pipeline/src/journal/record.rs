@@ -9,7 +9,7 @@ use thiserror::Error;
 pub(super) const HEADER: usize = 4 + 4 + 8 + 1;
 /// Version of the payload's form.
 pub(super) const VERSION: u8 = 2;
-/// The form without offsets and kept rows, as releases before wrote it.
+/// The form without offsets, kept rows and files, as releases before wrote it.
 const WITHOUT_OFFSETS: u8 = 1;
 /// Longest payload: one save of a replay may be large, but a length beyond this is damage.
 const MAX_PAYLOAD: usize = 1 << 30;
@@ -81,8 +81,8 @@ pub(super) fn decode(record: &[u8]) -> Result<Tick, RecordError> {
         WITHOUT_OFFSETS => {
             let (epoch, clock, changes, position, requests, digests) =
                 postcard::from_bytes(&record[HEADER..]).map_err(unreadable)?;
-            let (offsets, kept) = (Vec::new(), Vec::new());
-            Ok(Tick { epoch, clock, changes, position, requests, digests, offsets, kept })
+            let empty = Tick::empty(epoch, clock);
+            Ok(Tick { changes, position, requests, digests, ..empty })
         }
         other => Err(RecordError::NewerVersion(other)),
     }
@@ -121,6 +121,7 @@ mod tests {
             digests: vec![(Epoch(6), [1; 16])],
             offsets: Vec::new(),
             kept: Vec::new(),
+            spooled: None,
         }
     }
 
@@ -133,10 +134,11 @@ mod tests {
         encode(&with, &mut record).unwrap();
         assert_eq!(decode(&record), Ok(with));
 
-        // As the release before wrote it: the last two fields were not there.
+        // As the release before wrote it: the last three fields were not there.
         let (without, mut record) = (tick(), Vec::new());
         encode(&without, &mut record).unwrap();
-        assert_eq!((record.pop(), record.pop()), (Some(0), Some(0)), "no offsets, no rows");
+        let popped = [(); 3].map(|()| record.pop());
+        assert_eq!(popped, [Some(0); 3], "no offsets, no rows, nothing in a file");
         record[HEADER - 1] = WITHOUT_OFFSETS;
         let length = (record.len() - HEADER) as u32;
         record[..4].copy_from_slice(&length.to_le_bytes());

@@ -27,6 +27,7 @@ fn tick(epoch: u64) -> Tick {
         digests: vec![(Epoch(epoch - 1), [epoch as u8; 16])],
         offsets: Vec::new(),
         kept: Vec::new(),
+        spooled: None,
     }
 }
 

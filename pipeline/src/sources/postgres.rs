@@ -7,6 +7,7 @@ mod following;
 mod kept;
 mod reading;
 mod relations;
+mod spooling;
 mod statements;
 mod stored;
 mod transaction;
@@ -20,7 +21,7 @@ use smartpulse_connectors::retry::{Remedy, Row, remedy};
 use smartpulse_connectors::{Field, Input, Mapping, PostgresFault, PostgresSettings};
 use smartpulse_datasets::slots::ValueRules;
 use smartpulse_operators::batch::Sequence;
-use smartpulse_operators::change::{Change, Checks};
+use smartpulse_operators::change::{Change, Checks, Spooled};
 use smartpulse_operators::offset::{KeptRow, Offset, Place, PostgresPlace};
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::UnitType;
@@ -35,6 +36,7 @@ use crate::engine::Rows;
 use crate::history::tail::Archive;
 use crate::ingest::Backfill;
 use crate::ingest::messages::{Judged, Message, Teller};
+use crate::journal::Spools;
 use counts::Counted;
 use fields::RowFault;
 use kept::{Keeper, drawn_lock};
@@ -51,6 +53,7 @@ pub(super) struct Beginning {
     pub(super) kept: BTreeMap<Arc<str>, Rows>,
     pub(super) backfill: mpsc::Sender<Backfill>,
     pub(super) archive: Archive,
+    pub(super) spools: Spools,
     pub(super) read_model: Arc<ReadModel>,
     pub(super) rules: DoorRules,
     pub(super) link: Arc<Attached>,
@@ -66,6 +69,11 @@ pub(super) struct Database {
     place: Option<PostgresPlace>,
     backfill: mpsc::Sender<Backfill>,
     archive: Archive,
+    spools: Spools,
+    /// The transaction that is not put into a file, by its place in the log: what it deletes is in it.
+    unspooled: Option<u64>,
+    /// Rows of a transaction that are held in memory.
+    rows_at_most: usize,
     read_model: Arc<ReadModel>,
     link: Arc<Attached>,
     now: fn() -> Instant,
@@ -128,6 +136,9 @@ impl Database {
             place,
             backfill,
             archive,
+            spools: beginning.spools,
+            unspooled: None,
+            rows_at_most: spooling::rows_at_most(),
             read_model,
             link: beginning.link,
             now: beginning.now,
@@ -144,7 +155,7 @@ impl Database {
 
     /// Hands a message on with the place behind it; nobody is told where nothing changes.
     async fn send(&mut self, made: Made, place: PostgresPlace, committed: Instant) -> Handed {
-        let Made { changes, kept, ids, values, refused, .. } = made;
+        let Made { changes, spooled, kept, ids, values, refused, .. } = made;
         self.counted.transactions += 1;
         self.counted.values += values as u64;
         self.counted.refused += refused;
@@ -163,10 +174,10 @@ impl Database {
             _ => None,
         });
         let units = units.collect();
-        let is_told = !changes.is_empty();
+        let is_told = !changes.is_empty() && spooled.is_none();
         let under = Under { lsn: place.lsn, committed, values, ids, units };
         let number = if is_told { self.window.push(under) } else { 0 };
-        self.hand_on(changes, kept, place, number).await?;
+        self.hand_on((changes, spooled), kept, place, number).await?;
         if is_told {
             return Ok(());
         }
@@ -177,21 +188,21 @@ impl Database {
 
     async fn hand_on(
         &mut self,
-        changes: Vec<Change>,
+        (changes, spooled): (Vec<Change>, Option<Spooled>),
         kept: Vec<KeptRow>,
         place: PostgresPlace,
         number: u64,
     ) -> Handed {
         let offset = Offset { source: Arc::clone(&self.source), place: Place::Postgres(place) };
         let teller = Teller { to: self.tell.clone(), number };
-        let message = Message { changes, kept, offsets: vec![offset], teller };
+        let message = Message { changes, spooled, kept, offsets: vec![offset], teller };
         self.place = Some(place);
         self.backfill.send(Backfill::Message(message)).await.map_err(engine_stopped)
     }
 
     /// Remembers a place without a change, durably.
     async fn remember(&mut self, place: PostgresPlace) -> Handed {
-        self.hand_on(Vec::new(), Vec::new(), place, 0).await?;
+        self.hand_on((Vec::new(), None), Vec::new(), place, 0).await?;
         self.settle_all().await
     }
 

@@ -216,3 +216,88 @@ fn rows_that_cannot_be_used_are_counted_and_named_and_hold_nothing_up() {
     }
     assert_eq!(engine.source()["state"], "following");
 }
+
+/// Rows of a transaction that are held in memory here: everything larger goes into a file.
+const FEW: [(&str, &str); 1] = [("SMARTPULSE_TEST_SPOOL_ROWS", "300")];
+
+/// Statements that add `hours` hours to each of three plants as of an instant.
+fn many(batch: u32, hours: u32, valid_after: u32) -> String {
+    format!(
+        "INSERT INTO t004forecast SELECT '00000000-0000-0000-0000-{batch:012}', 'PP', plant, \
+         timestamp '2026-03-01' + slot * interval '1 hour', timestamp '2026-03-01' + (slot + 1) * interval '1 hour', \
+         'Desk', timestamp '2026-01-01' + interval '{valid_after} min', slot + plant / 10.0 + {batch} \
+         FROM generate_series(0, {}) slot, generate_series(1, 3) plant;\n",
+        hours - 1
+    )
+}
+
+#[test]
+fn a_transaction_of_any_size_is_one_epoch() {
+    let database = Database::new();
+    database.sql(&plants());
+    let room = tempfile::tempdir().unwrap();
+    let data = room.path().join("data");
+    let mut engine = Engine::start_with(&data, &database.setting(), &FEW);
+    engine.await_following();
+    let spools = || std::fs::read_dir(data.join("spools")).map_or(0, Iterator::count);
+    let batches = |engine: &Engine| {
+        let status = engine.client().get("/api/v2.0/status").json();
+        status["data"]["epoch"].as_u64().unwrap()
+    };
+    let count = |engine: &Engine| engine.latest(&[1, 2, 3], &["Desk"]).len();
+    // All of it comes at once, and what was said last of a row counts.
+    let before = batches(&engine);
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            database.sql(&format!(
+                "BEGIN; INSERT INTO t004forecast_batch_info VALUES ('00000000-0000-0000-0000-000000000001', 'much'); {} \
+                 UPDATE t004forecast SET prediction_value = prediction_value + 0.01 WHERE unit_no = 2; \
+                 INSERT INTO power_plant (id, name) VALUES (500, 'late'); {} COMMIT;",
+                many(1, 700, 1),
+                insert(&[row(1, 500, 1, 1, "7")])
+            ))
+        });
+        while !writing.is_finished() || count(&engine) == 0 {
+            assert!(matches!(count(&engine), 0 | 2_100), "a part of it is shown");
+        }
+    });
+    await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    assert_eq!(spools(), 1);
+    assert!(batches(&engine) <= before + 2, "it is one epoch");
+    let history = engine.client().get(
+        "/api/v2.0/production-forecast/Desk/PP/1/forecasts/history?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z",
+    );
+    assert_eq!(history.expect_status(200).json()["data"][0]["note"], "much");
+    // It deletes some of its own rows, some of others, and all of a table.
+    database.sql(&format!(
+        "BEGIN; {} DELETE FROM t004forecast WHERE extract(hour FROM delivery_start) = 3; COMMIT;",
+        many(2, 400, 2)
+    ));
+    await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    database.sql(&format!(
+        "BEGIN; DELETE FROM t004forecast WHERE unit_no = 1; {} COMMIT;",
+        many(3, 300, 3)
+    ));
+    await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    database.sql(&format!(
+        "BEGIN; {} TRUNCATE t004forecast; {} COMMIT;",
+        many(4, 300, 4),
+        many(5, 200, 5)
+    ));
+    await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    // Killed in the middle of some: what is half done is done again, and what was journaled is applied.
+    for round in 6..12 {
+        let large = format!("BEGIN; {} COMMIT;", many(round, 500, round));
+        std::thread::scope(|scope| {
+            scope.spawn(|| database.sql(&large));
+            std::thread::sleep(std::time::Duration::from_millis(u64::from(round) * 25));
+            engine.kill();
+            engine.start_again();
+        });
+        await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    }
+    engine.stop();
+    let mut check = super::process::program();
+    check.args(["check", "--data"]).arg(&data);
+    super::process::finish(&mut check).succeeded();
+}

@@ -91,23 +91,37 @@ pub(crate) struct Engine {
     pub(crate) address: SocketAddr,
     data: PathBuf,
     postgres: String,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Engine {
     /// Starts one on `data`; `postgres` is its setting of that name.
     pub(crate) fn start(data: &Path, postgres: &str) -> Engine {
+        Engine::start_with(data, postgres, &[])
+    }
+
+    /// The same with variables of its environment.
+    pub(crate) fn start_with(
+        data: &Path,
+        postgres: &str,
+        variables: &[(&'static str, &str)],
+    ) -> Engine {
         let (data, postgres) = (data.to_owned(), postgres.to_owned());
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let mut engine = Engine { server: None, address, data, postgres };
+        let own = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
+        let variables = variables.iter().map(own).collect();
+        let mut engine = Engine { server: None, address, data, postgres, variables };
         engine.start_again();
         engine
     }
 
     pub(crate) fn start_again(&mut self) {
         let (address, postgres) = (self.address, self.postgres.clone());
+        let variables = self.variables.clone();
         self.server = Some(Server::start_with(&self.data, |command| {
             command.env("SMARTPULSE_LISTEN", address.to_string());
             command.env("SMARTPULSE_POSTGRES", postgres);
+            command.envs(variables);
             command.env("SMARTPULSE_LOG", "warn,smartpulse=info,smartpulse_serve=warn");
         }));
     }

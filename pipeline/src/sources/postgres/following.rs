@@ -16,8 +16,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::Database;
 use super::relations::{Learned, Relations};
+use super::spooling::Spool;
 use super::stored::Stored;
 use super::transaction::Transaction;
+use super::values::Layout;
 
 /// Between two confirmations of what is settled.
 const CONFIRMING: Duration = Duration::from_millis(100);
@@ -35,6 +37,10 @@ struct Open {
     /// It has been taken in before.
     is_known: bool,
     transaction: Transaction,
+    /// Where the log stands at its end, and what tells that log from others.
+    at: (u64, u64),
+    /// Values that are too many to be held in memory.
+    spool: Option<Spool>,
     /// Rows of master data, to be read once the transaction is whole.
     kept: Vec<(Arc<Learned>, LogBytes)>,
 }
@@ -79,7 +85,8 @@ impl Database {
                     LogEvent::Begin(committed, lsn) => {
                         let is_known = self.place.is_some_and(|place| lsn < place.lsn);
                         let (transaction, kept) = (Transaction::default(), Vec::new());
-                        open = Some(Open { committed, is_known, transaction, kept });
+                        let (at, spool) = ((system, lsn), None);
+                        open = Some(Open { committed, is_known, transaction, at, spool, kept });
                     }
                     LogEvent::Change(bytes) => {
                         let Some(open) = &mut open else {
@@ -118,6 +125,11 @@ impl Database {
             LogMessage::Truncate { relations: emptied } => {
                 for relation in emptied {
                     if let Some(learned) = relations.get(*relation)?.filter(|_| !open.is_known) {
+                        let origins = || learned.layouts.iter().map(Layout::origin);
+                        let spool = open.spool.as_ref();
+                        if spool.is_some_and(|spool| origins().any(|it| spool.holds_origin(it))) {
+                            return Err(self.entangled(open.at.1));
+                        }
                         truncate(open, &learned, &bytes);
                     }
                 }
@@ -142,7 +154,14 @@ impl Database {
                 gone.filter(|_| said.is_some() || new.is_none()).into_iter().chain(said)
             {
                 match self.reader.read(layout, row.as_slice(), is_deleted) {
-                    Ok((header, slot)) => open.transaction.gathered.add(header, slot, is_deleted),
+                    Ok((header, slot)) => {
+                        if is_deleted
+                            && open.spool.as_ref().is_some_and(|spool| spool.holds(&header))
+                        {
+                            return Err(self.entangled(open.at.1));
+                        }
+                        open.transaction.gathered.add(header, slot, is_deleted);
+                    }
                     Err(fault) => {
                         open.transaction.unreadable += 1;
                         self.remark_row(&learned.table, &format!("{row:?}"), &fault);
@@ -153,16 +172,44 @@ impl Database {
         if learned.is_kept {
             open.kept.push((learned, bytes.clone()));
         }
+        let is_much = open.transaction.gathered.said() >= self.rows_at_most;
+        if is_much && self.unspooled != Some(open.at.1) {
+            self.spool_open(open)?;
+        }
         Ok(())
+    }
+
+    /// Puts the values of a transaction into its file, which is begun where there is none.
+    fn spool_open(&mut self, open: &mut Open) -> Result<(), PostgresFault> {
+        let mut spool = match open.spool.take() {
+            Some(spool) => spool,
+            None => Spool::begin(&self.spools)?,
+        };
+        self.spool(&mut spool, &mut open.transaction, open.at)?;
+        open.spool = Some(spool);
+        Ok(())
+    }
+
+    /// Rows were deleted that lie in the transaction's own file: it is read again, and held in memory.
+    fn entangled(&mut self, at: u64) -> PostgresFault {
+        self.unspooled = Some(at);
+        PostgresFault::Unreachable {
+            doing: "reading a transaction",
+            problem: "it deletes rows of its own: it is read again".to_owned(),
+        }
     }
 
     /// Hands a transaction on that is whole.
     async fn commit(&mut self, open: Open, place: PostgresPlace) -> Result<(), PostgresFault> {
-        let Open { committed, is_known, mut transaction, kept } = open;
-        if is_known {
+        if open.is_known {
             self.counted.repeated += 1;
             return Ok(());
         }
+        let mut open = open;
+        if open.spool.is_some() {
+            self.spool_open(&mut open)?;
+        }
+        let Open { committed, mut transaction, kept, spool, .. } = open;
         for (learned, bytes) in &kept {
             let (table, into) = (&learned.table, &mut transaction.followed);
             self.keeper.identify(table, &learned.key, into);
@@ -183,7 +230,7 @@ impl Database {
         for (table, key, fault) in &transaction.followed.faults {
             self.remark_row(table, key, fault);
         }
-        if transaction.is_empty() {
+        if transaction.is_empty() && spool.is_none() {
             return Ok(());
         }
         let takes_back = transaction.takes_back();
@@ -200,8 +247,10 @@ impl Database {
             lsn: place.lsn,
             is_reading: false,
         };
-        let made = self.maker.make(transaction, &stored)?;
-        if made.changes.is_empty() && made.kept.is_empty() {
+        let elsewhere = spool.iter().flat_map(Spool::units);
+        let mut made = self.maker.make(transaction, elsewhere, &stored)?;
+        made.spooled = spool.map(Spool::finish).transpose()?;
+        if made.changes.is_empty() && made.kept.is_empty() && made.spooled.is_none() {
             return Ok(());
         }
         self.send(made, place, committed).await

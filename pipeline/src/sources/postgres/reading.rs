@@ -152,7 +152,7 @@ impl Database {
         }
         let snapshot = self.read_model.snapshot();
         let stored = stored(&self.archive, &self.window, &snapshot, reading);
-        let mut made = self.maker.make(transaction, &stored)?;
+        let mut made = self.maker.make(transaction, [], &stored)?;
         self.seen.extend(std::mem::take(&mut made.seen));
         self.hand_on_made(made, reading).await
     }

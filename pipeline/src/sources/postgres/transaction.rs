@@ -8,7 +8,7 @@ use smartpulse_datasets::slots::{self, Refusals, SlotValue};
 use smartpulse_datasets::unnamed_unit;
 use smartpulse_operators::batch::{Batch, Sequence};
 use smartpulse_operators::change::{
-    BatchName, Change, Checks, Entry, RefusedBatch, Save, Withdrawal,
+    BatchName, Change, Checks, Entry, RefusedBatch, Save, Spooled, Withdrawal,
 };
 use smartpulse_operators::offset::KeptRow;
 use smartpulse_operators::outcome::Outcome;
@@ -42,6 +42,8 @@ pub(super) struct Transaction {
 #[derive(Debug, Default)]
 pub(super) struct Made {
     pub(super) changes: Vec<Change>,
+    /// Changes behind those, in a file.
+    pub(super) spooled: Option<Spooled>,
     pub(super) kept: Vec<KeptRow>,
     /// The batches in it.
     pub(super) ids: Vec<(Uuid, Said)>,
@@ -102,13 +104,14 @@ impl Transaction {
 
 impl Maker {
     /// Its changes in the order in which they are decided: units, memberships, properties, locks, what is taken back,
-    /// values.
+    /// values. Units `elsewhere` have values that are not among them.
     ///
     /// # Errors
     /// [`PostgresFault`] where what is stored cannot be read.
     pub(super) fn make(
         &mut self,
         transaction: Transaction,
+        elsewhere: impl IntoIterator<Item = Unit>,
         stored: &Stored<'_>,
     ) -> Result<Made, PostgresFault> {
         let Transaction { followed, gathered, batches, unreadable, emptied } = transaction;
@@ -132,7 +135,7 @@ impl Maker {
         }
         let units = statements.iter().flat_map(units_of);
         let slots = said.iter().flat_map(|(_, slots)| slots);
-        let units = units.chain(slots.map(|slot| slot.unit));
+        let units = units.chain(slots.map(|slot| slot.unit)).chain(elsewhere);
         let reference = &stored.snapshot.reference;
         let first_seen: BTreeSet<Unit> =
             units.filter(|unit| self.is_first(*unit, reference)).collect();
@@ -155,10 +158,12 @@ impl Maker {
         }
         self.take_back(back, stored, &mut made);
         for (header, slots) in said {
-            let (id, before) = stored.id(&batch_name(&header))?;
             let told = header.batch.as_ref().and_then(|batch| batches.get(batch)).cloned();
-            let (said, kind) = (told.or(before).unwrap_or_default(), header.kind);
-            self.save(self.batch(id, header, said), kind, slots, &mut made);
+            let saved = self.saved(header, slots, told, stored)?;
+            made.changes.extend(saved.changes);
+            made.ids.extend(saved.ids);
+            made.values += saved.values;
+            made.refused += saved.refused;
         }
         if unreadable > 0 {
             let code = Outcome::InvalidValue.code().unwrap_or_default().to_owned();
@@ -202,6 +207,21 @@ impl Maker {
         !self.described.contains(&unit.unit_type)
             && !self.made.contains(&unit)
             && reference.versions_of(unit).is_empty()
+    }
+
+    /// The save of rows that have a header in common.
+    pub(super) fn saved(
+        &self,
+        header: Header,
+        slots: Vec<SlotValue>,
+        told: Option<Said>,
+        stored: &Stored<'_>,
+    ) -> Result<Made, PostgresFault> {
+        let (id, before) = stored.id(&batch_name(&header))?;
+        let (said, kind) = (told.or(before).unwrap_or_default(), header.kind);
+        let mut made = Made::default();
+        self.save(self.batch(id, header, said), kind, slots, &mut made);
+        Ok(made)
     }
 
     fn batch(&self, id: Uuid, header: Header, (user, note): Said) -> Batch {

@@ -302,6 +302,8 @@ pub(super) struct Gathered {
     by_header: HashMap<(Header, bool), usize, FixedState>,
     last: usize,
     rows: u32,
+    /// Rows that were not deleted.
+    said: usize,
 }
 
 /// Values of one header.
@@ -321,6 +323,7 @@ fn key(slot: &SlotValue) -> (Unit, Period, Instant) {
 impl Gathered {
     pub(super) fn add(&mut self, header: Header, slot: SlotValue, is_deleted: bool) {
         self.rows += 1;
+        self.said += usize::from(!is_deleted);
         let row = (self.rows, slot);
         let is_last = |group: &&mut Group| group.is_deleted == is_deleted && group.header == header;
         if let Some(group) = self.groups.get_mut(self.last).filter(is_last) {
@@ -346,6 +349,11 @@ impl Gathered {
     /// Whether rows were deleted.
     pub(super) fn takes_back(&self) -> bool {
         self.groups.iter().any(|group| group.is_deleted && !group.slots.is_empty())
+    }
+
+    /// How many rows that were not deleted.
+    pub(super) fn said(&self) -> usize {
+        self.said
     }
 
     pub(super) fn rows(&self) -> usize {

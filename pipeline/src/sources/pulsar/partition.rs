@@ -258,7 +258,7 @@ impl Partition {
         let offsets = [offset(&self.reached_name, place)].into_iter().chain(settled).collect();
         let teller = Teller { to: self.tell.clone(), number };
         let kept = Vec::new();
-        let message = Message { changes: vec![change], kept, offsets, teller };
+        let message = Message { changes: vec![change], spooled: None, kept, offsets, teller };
         let sent = self.topic.backfill.send(Backfill::Message(message)).await;
         sent.map_err(|_| PulsarFault::Unreachable {
             doing: "handing a message on",
