@@ -1,6 +1,7 @@
 //! `postgres-drain`: rows of transactions of 96 that an engine takes from the log of a Postgres, journaled, decided,
 //! visible and confirmed, beside a bare loop over the same log with the same transport that discards them.
 //! `postgres-subscriber-latency`: from the commit of such a transaction until a subscriber has it.
+//! `postgres-large-transaction`: rows of one transaction of more than 2 GB of log, and the memory that it takes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ use smartpulse_connectors::{POSTGRES_LEGACY_SCHEMA, PostgresSession, PostgresSet
 use smartpulse_services::Postgres;
 
 use crate::clock::{micros, now};
+use crate::machine::resident_bytes;
 use crate::plan::{Plan, say};
 use crate::server::Server;
 use crate::table::{Better, Measured, Row, Table, number};
@@ -21,6 +23,9 @@ use crate::wire::Line;
 
 const DRAIN: &str = "postgres-drain";
 const LATENCY: &str = "postgres-subscriber-latency";
+const LARGE: &str = "postgres-large-transaction";
+/// Bytes of log that the name promises, of a run that is not quick.
+const LARGE_LOG: u64 = 2 << 30;
 const PLANTS: u64 = 1_000;
 /// Rows of a transaction: a day of quarter hours.
 const SLOTS: u64 = 96;
@@ -37,6 +42,9 @@ pub(super) fn rows(plan: &Plan, table: &mut Table) -> Result<()> {
     }
     if plan.wants(LATENCY) {
         latency(plan, table)?;
+    }
+    if plan.wants(LARGE) {
+        large(plan, table)?;
     }
     Ok(())
 }
@@ -296,4 +304,51 @@ async fn listen(
         }
     }
     Ok(arrived)
+}
+
+/// One transaction of more log than there is memory for.
+fn large(plan: &Plan, table: &mut Table) -> Result<()> {
+    let server = server()?;
+    let room = plan.room()?;
+    let data = room.path().join("data");
+    let engine = start(plan, &data, &server, "large")?;
+    let mut line = Line::open(engine.address())?;
+    following(&mut line)?;
+    let idle = resident_bytes(engine.pid())?;
+    let transactions: u64 = plan.sized(90_000, 4_000);
+    let position = || -> Result<u64> {
+        let text = server.sql("SELECT pg_current_wal_lsn() - '0/0'")?;
+        text.parse().context("a place of the log")
+    };
+    let before = position()?;
+    let work = statement("i")
+        .replace(") batch;", &format!(") batch, generate_series(0, {}) i;", transactions - 1));
+    // One batch for each of them, by its number.
+    let work = work.replace("batch.gen_random_uuid", "lpad(to_hex(i), 32, '0')::uuid");
+    server.sql(&work)?;
+    let committed = now();
+    let log = position()? - before;
+    ensure!(plan.quick || log >= LARGE_LOG, "only {log} bytes of log");
+    let (mut peak, epoch) = (idle, line.get("/api/v2.0/status")?.number("epoch")?);
+    while line.get("/api/v2.0/status")?.number("batches")? < transactions {
+        ensure!(committed.elapsed() < 3 * HANG, "the transaction is not visible");
+        peak = peak.max(resident_bytes(engine.pid())?);
+        std::thread::sleep(10 * LOOK);
+    }
+    let seconds = committed.elapsed().as_secs_f64();
+    let epochs = line.get("/api/v2.0/status")?.number("epoch")? - epoch;
+    for transaction in (transactions - PLANTS..transactions).step_by(37) {
+        check(&mut line, transaction)?;
+    }
+    let rows = transactions * SLOTS;
+    let row = Row::new(LARGE, "rows/s", Better::More, Measured::of(vec![rows as f64 / seconds]));
+    table.add(row.with("logBytes", log).with("peakBytes", peak).with("idleBytes", idle).remark(format!(
+        "{} rows, {:.2} GB of log in one transaction, {epochs} epoch; resident {} MB before, {} MB at most; one run, \
+         from the commit until it was visible, checked",
+        number(rows as f64),
+        log as f64 / 1e9,
+        idle >> 20,
+        peak >> 20,
+    )));
+    engine.stop()
 }
