@@ -8,6 +8,7 @@
 mod bench;
 mod console;
 mod demonstration;
+mod programs;
 mod project;
 mod python;
 mod run;

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::project::Profile;
-use crate::{console, project, python};
+use crate::{console, programs, project, python};
 
 const ORACLE: &str = "pipeline/tests/oracle";
 
@@ -22,9 +22,6 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
 
     let mut oracle = Command::new(&python);
     oracle.current_dir(project::root()).args(["-m", "unittest", "discover", "-s", ORACLE]);
-    let mut workspace = project::cargo()?;
-    workspace.args(["test", "--workspace"]).args(arguments);
-
     let mut failed = Vec::new();
     // First the console, so that cargo's result lines end the output.
     let program = project::build_smartpulse(Profile::Dev, Some(&console))?;
@@ -33,17 +30,30 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
         eprintln!("xtask: {fault:#}");
         failed.push("the console's tests".to_owned());
     }
-    for (name, mut command) in [("the oracle's own tests", oracle), ("cargo test", workspace)] {
-        eprintln!("xtask: {name}");
-        let status = command
+    let configure = |command: &mut Command| {
+        command
             .env("SMARTPULSE_PYTHON", &python)
             .env("SMARTPULSE_DATASETS", &datasets)
-            .env(console::VARIABLE, &console)
-            .status()
-            .with_context(|| format!("{name} cannot be started"))?;
+            .env(console::VARIABLE, &console);
+    };
+    let mut run = |name: &str, mut command: Command| -> Result<()> {
+        eprintln!("xtask: {name}");
+        configure(&mut command);
+        let status = command.status().with_context(|| format!("{name} cannot be started"))?;
         if !status.success() {
             failed.push(format!("{name} ({status})"));
         }
+        Ok(())
+    };
+    run("the oracle's own tests", oracle)?;
+    // All of them: without arguments, or with the one that means just that.
+    if arguments.iter().all(|argument| argument == "--no-fail-fast") {
+        eprintln!("xtask: the tests of the workspace");
+        failed.extend(programs::run(&configure)?);
+    } else {
+        let mut workspace = project::cargo()?;
+        workspace.args(["test", "--workspace"]).args(arguments);
+        run("cargo test", workspace)?;
     }
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
