@@ -13,6 +13,7 @@ mod mapping;
 mod pgoutput;
 mod session;
 mod settings;
+mod tables;
 
 pub use error::PostgresFault;
 pub use fill::{Filled, LegacyFill};
@@ -20,8 +21,9 @@ pub use instant::{Moment, postgres_moment};
 pub use log::{LogBytes, LogEvent, MadeSlot, PostgresLog};
 pub use mapping::{Field, Input, Mapping, PropertyRule, TableMapping, TableName};
 pub use pgoutput::{Datum, LogMessage, Relation, Tuple};
-pub use session::{FoundTable, PostgresSession, Slot};
+pub use session::{PostgresSession, Slot};
 pub use settings::{OnLost, PostgresSettings, PostgresTls};
+pub use tables::FoundTable;
 
 /// The statements that make the legacy schema.
 pub const POSTGRES_LEGACY_SCHEMA: &str = include_str!("postgres/legacy.sql");

@@ -4,6 +4,7 @@ mod begin;
 mod counts;
 mod fields;
 mod following;
+mod gathered;
 mod kept;
 mod reading;
 mod relations;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Database;
 use super::stored::Stored;
 use super::transaction::{Said, Transaction};
-use super::values::{Gathered, Header};
+use super::values::Header;
 use crate::failpoint;
 use crate::journal::{JournalError, SpoolWriter, Spools};
 
@@ -131,20 +131,5 @@ impl Database {
             "a part of a transaction is in a file"
         );
         spool.writer.add(changes).map_err(fault)
-    }
-}
-
-impl Gathered {
-    /// Values, and what takes back.
-    fn split(self) -> (Gathered, Gathered) {
-        let (mut said, mut deleted) = (Gathered::default(), Gathered::default());
-        for group in self.groups() {
-            let into = if group.is_deleted { &mut deleted } else { &mut said };
-            let (header, is_deleted) = (group.header.clone(), group.is_deleted);
-            for slot in group.into_slots() {
-                into.add(header.clone(), slot, is_deleted);
-            }
-        }
-        (said, deleted)
     }
 }

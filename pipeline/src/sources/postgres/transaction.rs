@@ -18,9 +18,10 @@ use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::{Unit, UnitType};
 use uuid::Uuid;
 
+use super::gathered::Gathered;
 use super::kept::Followed;
 use super::stored::{Stored, TakenBack};
-use super::values::{Gathered, Header};
+use super::values::Header;
 
 /// User and note of a batch.
 pub(super) type Said = (Option<Arc<str>>, Option<Arc<str>>);

@@ -2,6 +2,7 @@
 
 use smartpulse_operators::quantity::Quantity;
 
+use super::super::gathered::Gathered;
 use super::*;
 
 fn reader() -> ValueReader {
