@@ -287,6 +287,8 @@ pub struct Spooled {
     pub first_recorded: Instant,
     /// The first batch; further ones follow it.
     pub first_sequence: Sequence,
+    /// Instants from which saves in it count that lay ahead when it was written.
+    pub due: Vec<Instant>,
 }
 
 impl Tick {

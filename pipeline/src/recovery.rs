@@ -189,10 +189,12 @@ fn move_aside(path: &Path) -> io::Result<PathBuf> {
 
 /// Instants at which a save of `tick` begins to count, where they lie after its clock.
 pub fn due_in(tick: &Tick) -> impl Iterator<Item = smartpulse_operators::time::Instant> + '_ {
-    tick.changes.iter().filter_map(|change| match change {
-        Change::Save(save) => Some(save.batch.valid_after).filter(|from| *from > tick.clock),
+    let told = tick.changes.iter().filter_map(|change| match change {
+        Change::Save(save) => Some(save.batch.valid_after),
         _ => None,
-    })
+    });
+    let filed = tick.spooled.iter().flat_map(|spooled| spooled.due.iter().copied());
+    told.chain(filed).filter(|from| *from > tick.clock)
 }
 
 fn waiting(read_model: &ReadModel) -> Vec<smartpulse_operators::time::Instant> {

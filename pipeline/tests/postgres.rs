@@ -20,6 +20,8 @@ mod forwarder;
 mod process;
 #[path = "postgres/random.rs"]
 mod random;
+#[path = "postgres/rights.rs"]
+mod rights;
 #[path = "postgres/stage.rs"]
 mod stage;
 #[path = "postgres/tables.rs"]

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -140,6 +140,39 @@ impl Postgres {
     /// [`ServiceError::Command`] with the server's words.
     pub fn script(&self, database: &str, statements: &str) -> Result<String, ServiceError> {
         script_at(self.port, database, statements)
+    }
+
+    /// From now on it speaks TLS as well; gives the file of the certificate that its own is known by.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub fn speak_tls(&self) -> Result<PathBuf, ServiceError> {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]);
+        let made = made.map_err(|problem| ServiceError::Command {
+            command: "making a certificate".to_owned(),
+            said: problem.to_string(),
+        })?;
+        let folder = self.server.folder();
+        let own = |name: &str, text: &str| -> Result<PathBuf, ServiceError> {
+            let path = folder.join(name);
+            let at = ServiceError::at(&path);
+            let made = fs::write(&path, text).and_then(|()| {
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+                let owner = fs::metadata(folder)?;
+                chown(&path, Some(owner.uid()), Some(owner.gid()))
+            });
+            made.map_err(at)?;
+            Ok(path)
+        };
+        let certificate = own("certificate.pem", &made.cert.pem())?;
+        let key = own("key.pem", &made.signing_key.serialize_pem())?;
+        self.sql(&format!(
+            "ALTER SYSTEM SET ssl_cert_file = '{}'; ALTER SYSTEM SET ssl_key_file = '{}'; \
+             ALTER SYSTEM SET ssl = on; SELECT pg_reload_conf();",
+            certificate.display(),
+            key.display()
+        ))?;
+        Ok(certificate)
     }
 
     pub(crate) fn leave(self) -> Option<(Process, Signal)> {

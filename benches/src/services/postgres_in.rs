@@ -327,6 +327,8 @@ fn large(plan: &Plan, table: &mut Table) -> Result<()> {
     let work = work.replace("batch.gen_random_uuid", "lpad(to_hex(i), 32, '0')::uuid");
     server.sql(&work)?;
     let committed = now();
+    // The connection of before has been idle for too long.
+    let mut line = Line::open(engine.address())?;
     let log = position()? - before;
     ensure!(plan.quick || log >= LARGE_LOG, "only {log} bytes of log");
     let (mut peak, epoch) = (idle, line.get("/api/v2.0/status")?.number("epoch")?);

@@ -1,5 +1,7 @@
 //! The mapped tables as a database has them, and the publication that tells of them.
 
+use std::collections::BTreeSet;
+
 use sqlx::Row as _;
 
 use super::error::PostgresFault;
@@ -43,24 +45,13 @@ impl PostgresSession {
                 remedy: "set wal_level = logical and restart the server".to_owned(),
             });
         }
-        let mut names: Vec<&TableName> = Vec::new();
-        for table in &mapping.tables {
+        let missing = self.missing(mapping).await?;
+        let mut there: Vec<&TableName> = Vec::new();
+        for table in mapping.tables.iter().map(|table| &table.table) {
             // In the mapping's order, each once.
-            if !names.contains(&&table.table) {
-                names.push(&table.table);
+            if !missing.contains(table) && !there.contains(&table) {
+                there.push(table);
             }
-        }
-        let (mut there, mut missing) = (Vec::new(), Vec::new());
-        for name in names {
-            let found = self
-                .rows(
-                    "looking for a table",
-                    "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-                     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')",
-                    &[&name.schema, &name.table],
-                )
-                .await?;
-            if found.is_empty() { missing.push(name.clone()) } else { there.push(name) }
         }
         if there.is_empty() {
             return Err(PostgresFault::Unfit {
@@ -78,6 +69,30 @@ impl PostgresSession {
             tables.push(found);
         }
         Ok((tables, missing))
+    }
+
+    /// The tables that are mapped and not there.
+    ///
+    /// # Errors
+    /// [`PostgresFault::Unreachable`].
+    pub async fn missing(&mut self, mapping: &Mapping) -> Result<Vec<TableName>, PostgresFault> {
+        let there = self
+            .rows(
+                "looking for the tables",
+                "SELECT n.nspname::text, c.relname::text FROM pg_class c \
+                 JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')",
+                &[],
+            )
+            .await?;
+        let there: BTreeSet<TableName> =
+            there.iter().map(|row| TableName { schema: row.get(0), table: row.get(1) }).collect();
+        let mut missing: Vec<TableName> = Vec::new();
+        for table in mapping.tables.iter().map(|table| &table.table) {
+            if !there.contains(table) && !missing.contains(table) {
+                missing.push(table.clone());
+            }
+        }
+        Ok(missing)
     }
 
     /// Makes the publication where there is none.

@@ -55,6 +55,7 @@ impl Spools {
             saves: 0,
             first_recorded: Instant::MIN,
             first_sequence: Sequence(0),
+            due: Vec::new(),
         };
         let (file, record) = (BufWriter::new(file), Vec::new());
         Ok(SpoolWriter { path, file, spooled, record, is_finished: false })
@@ -144,15 +145,24 @@ fn one_record(file: &mut impl io::Read) -> io::Result<Vec<u8>> {
 }
 
 impl SpoolWriter {
-    /// Adds a part: saves alone, for everything else is little.
+    /// Adds a part: saves alone, for everything else is little. Of those that count from later than `now` on it is
+    /// noted.
     ///
     /// # Errors
     /// [`JournalError`]; a full disk is [`JournalError::DiskFull`].
-    pub fn add(&mut self, changes: Vec<Change>) -> Result<(), JournalError> {
-        let saves = changes.iter().filter(|change| matches!(change, Change::Save(_))).count();
+    pub fn add(&mut self, changes: Vec<Change>, now: Instant) -> Result<(), JournalError> {
+        let mut saves = 0;
+        for change in &changes {
+            let Change::Save(save) = change else { continue };
+            saves += 1;
+            let from = save.batch.valid_after;
+            if from > now && self.spooled.due.last() != Some(&from) {
+                self.spooled.due.push(from);
+            }
+        }
         self.spooled.parts += 1;
         self.spooled.changes += changes.len() as u64;
-        self.spooled.saves += saves as u64;
+        self.spooled.saves += saves;
         let tick = Tick { changes, ..Tick::empty(Epoch(0), Instant::MIN) };
         self.record.clear();
         let misplaced = |problem: RecordError| JournalError::Misplaced {
@@ -208,8 +218,8 @@ mod tests {
         let spools = Spools::in_folder(folder.path().join("spools"));
         spools.sweep(Epoch(9)).unwrap();
         let mut writer = spools.begin().unwrap();
-        writer.add(vec![change(1), change(2)]).unwrap();
-        writer.add(vec![change(3)]).unwrap();
+        writer.add(vec![change(1), change(2)], Instant(0)).unwrap();
+        writer.add(vec![change(3)], Instant(0)).unwrap();
         let mut spooled = writer.finish().unwrap();
         assert_eq!((spooled.parts, spooled.changes, spooled.saves), (2, 3, 0));
         drop(spools.begin().unwrap());

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use smartpulse_connectors::retry::{Remedy, Row, remedy};
-use smartpulse_connectors::{Field, Input, Mapping, PostgresFault, PostgresSettings};
+use smartpulse_connectors::{Field, Input, Mapping, PostgresFault, PostgresSettings, TableName};
 use smartpulse_datasets::slots::ValueRules;
 use smartpulse_operators::batch::Sequence;
 use smartpulse_operators::change::{Change, Checks, Spooled};
@@ -85,6 +85,8 @@ pub(super) struct Database {
     window: Window,
     /// Batches that were read anew.
     seen: BTreeSet<Sequence>,
+    /// Tables whose rows have been read.
+    read: BTreeSet<TableName>,
     tell: UnboundedSender<Judged>,
     told: UnboundedReceiver<Judged>,
     counted: Counted,
@@ -94,6 +96,11 @@ pub(super) struct Database {
 /// The name under which it is remembered how far a database was taken in.
 pub(super) fn source_name(settings: &PostgresSettings) -> String {
     format!("postgres {}", settings.name)
+}
+
+/// Under which the tables are kept that have been read.
+fn read_name(source: &str) -> String {
+    format!("{source} tables that have been read")
 }
 
 impl Database {
@@ -113,6 +120,8 @@ impl Database {
                 }
             }
         };
+        let tables = kept.get(read_name(&source).as_str()).into_iter().flat_map(Rows::keys);
+        let read = tables.filter_map(|table| TableName::parse(table)).collect();
         let keeper = Keeper::new(&source, &mapping, &kept, free_lock);
         let is_asked = |rule: &str| settings.enforce.iter().any(|asked| asked == rule);
         let checks = Checks {
@@ -147,6 +156,7 @@ impl Database {
             keeper,
             window: Window::default(),
             seen: BTreeSet::new(),
+            read,
             tell,
             told,
             counted: Counted::default(),
@@ -205,6 +215,17 @@ impl Database {
     async fn remember(&mut self, place: PostgresPlace) -> Handed {
         self.hand_on((Vec::new(), None), Vec::new(), place, 0).await?;
         self.settle_all().await
+    }
+
+    /// The tables whose rows have been read, to be kept.
+    fn read_tables_kept(&self) -> Vec<KeptRow> {
+        let name: Arc<str> = read_name(&self.source).into();
+        let row = |table: &TableName| KeptRow {
+            table: Arc::clone(&name),
+            key: table.to_string().into(),
+            row: Some("{}".into()),
+        };
+        self.read.iter().map(row).collect()
     }
 
     /// Waits until everything that was handed on is durable and visible.

@@ -166,7 +166,7 @@ fn columns_come_and_go_and_names_change() {
     let database = Database::new();
     database.sql(&plants());
     let room = tempfile::tempdir().unwrap();
-    let engine = Engine::start(&room.path().join("data"), &database.setting());
+    let mut engine = Engine::start(&room.path().join("data"), &database.setting());
     engine.await_following();
     await_unit(&engine, "PP/1", "plantType", &"solar".into());
     database.sql("UPDATE power_plant_type SET name = 'offshore wind' WHERE id = 2");
@@ -199,6 +199,23 @@ fn columns_come_and_go_and_names_change() {
     });
     let ready = engine.client().get("/health/ready").expect_status(200).json();
     assert_eq!(ready["degraded"][0]["name"], "postgres", "{ready}");
+    // The log tells of the column as it was then: all is read anew, by somebody's leave.
+    database.sql("ALTER TABLE t004forecast RENAME COLUMN who TO provider_key");
+    engine.stop();
+    database.sql(&format!("SELECT pg_drop_replication_slot('{}')", database.name));
+    engine.set(&database.setting_with(", on_lost=\"snapshot\""));
+    engine.start_again();
+    engine.await_following();
+    super::stage::await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    // A table that is gone is missed, too, while it is followed.
+    database.sql("ALTER TABLE t004forecast RENAME TO elsewhere");
+    awaited("a table that is missed", || {
+        let source = engine.source();
+        let reason = source["reason"].as_str().unwrap_or_default();
+        reason.contains("t004forecast was read, and is not there any more").then_some(())
+    });
+    database.sql("ALTER TABLE elsewhere RENAME TO t004forecast");
+    engine.await_following();
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use smartpulse_connectors::{OnLost, PostgresFault, PostgresLog, PostgresSession, Slot};
+use smartpulse_connectors::{OnLost, PostgresFault, PostgresLog, PostgresSession, Slot, TableName};
 use smartpulse_operators::offset::PostgresPlace;
 use tracing::{info, warn};
 
@@ -98,6 +98,17 @@ fn written(lsn: u64) -> String {
 }
 
 impl Database {
+    /// Refuses to go on where a table is gone that has been read: nothing tells what became of its rows.
+    pub(super) fn misses(&self, missing: &[TableName]) -> Result<(), PostgresFault> {
+        match missing.iter().find(|table| self.read.contains(*table)) {
+            None => Ok(()),
+            Some(table) => Err(PostgresFault::Unfit {
+                problem: format!("{table} was read, and is not there any more"),
+                remedy: "name it as before, or leave it out of the mapping".to_owned(),
+            }),
+        }
+    }
+
     /// Reads the tables where that is to be done, and follows the log until something fails.
     pub(super) async fn follow(&mut self) -> Result<Infallible, PostgresFault> {
         let mut session = Box::pin(PostgresSession::open(&self.settings)).await?;
@@ -116,7 +127,21 @@ impl Database {
             slot_name: &self.settings.slot,
             on_lost: self.settings.on_lost,
         };
-        if start(&known)? == Start::Read {
+        let begins = start(&known)?;
+        self.misses(&missing)?;
+        if let Start::Follow(_) = begins
+            && let Some(found) = tables.iter().find(|found| !self.read.contains(&found.table))
+        {
+            return Err(PostgresFault::Unfit {
+                problem: format!("{} is mapped, and its rows have not been read", found.table),
+                remedy: format!(
+                    "read all tables again: SELECT pg_drop_replication_slot('{}'), and on_lost = \"snapshot\"; \
+                     or leave it out of the mapping",
+                    self.settings.slot
+                ),
+            });
+        }
+        if begins == Start::Read {
             if slot.is_some_and(|slot| slot.is_active) {
                 return Err(PostgresFault::Unreachable {
                     doing: "taking the slot",

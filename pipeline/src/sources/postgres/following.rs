@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smartpulse_connectors::{
-    FoundTable, LogBytes, LogEvent, LogMessage, PostgresFault, PostgresLog, PostgresSession,
-    PostgresSettings, Slot,
+    FoundTable, LogBytes, LogEvent, LogMessage, Mapping, PostgresFault, PostgresLog,
+    PostgresSession, PostgresSettings, Slot, TableName,
 };
 use smartpulse_operators::offset::PostgresPlace;
 use smartpulse_operators::time::Instant;
+use smartpulse_operators::unit::Unit;
 use smartpulse_serve::attached::Standing;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -18,7 +19,7 @@ use super::Database;
 use super::relations::{Learned, Relations};
 use super::spooling::Spool;
 use super::stored::Stored;
-use super::transaction::Transaction;
+use super::transaction::{Made, Transaction};
 use super::values::Layout;
 
 /// Between two confirmations of what is settled.
@@ -56,7 +57,8 @@ impl Database {
         self.stands(Standing::Following);
         let mut relations = Relations::new(&self.settings.name, &self.mapping, tables);
         let (tell_slot, mut slots) = mpsc::channel(1);
-        let mut looking = Box::pin(look(self.settings.clone(), tell_slot));
+        let (settings, mapping) = (self.settings.clone(), Arc::clone(&self.mapping));
+        let mut looking = Box::pin(look(settings, mapping, tell_slot));
         let mut tick = tokio::time::interval(CONFIRMING);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut ticks, mut idle) = (0_u32, 0);
@@ -80,7 +82,10 @@ impl Database {
                     }
                 }
                 fault = &mut looking => return Err(fault),
-                Some(slot) = slots.recv() => self.counted.slot = Some(slot),
+                Some((slot, missing)) = slots.recv() => {
+                    self.counted.slot = Some(slot);
+                    self.misses(&missing)?;
+                }
                 event = log.next(), if !self.window.is_full() => match event? {
                     LogEvent::Begin(committed, lsn) => {
                         let is_known = self.place.is_some_and(|place| lsn < place.lsn);
@@ -210,6 +215,9 @@ impl Database {
             self.spool_open(&mut open)?;
         }
         let Open { committed, mut transaction, kept, spool, .. } = open;
+        // Before the kept rows are touched: what fails here is read again.
+        let units: Vec<Unit> = spool.iter().flat_map(Spool::units).collect();
+        let spooled = spool.map(Spool::finish).transpose()?;
         for (learned, bytes) in &kept {
             let (table, into) = (&learned.table, &mut transaction.followed);
             self.keeper.identify(table, &learned.key, into);
@@ -230,7 +238,7 @@ impl Database {
         for (table, key, fault) in &transaction.followed.faults {
             self.remark_row(table, key, fault);
         }
-        if transaction.is_empty() && spool.is_none() {
+        if transaction.is_empty() && spooled.is_none() {
             return Ok(());
         }
         let takes_back = transaction.takes_back();
@@ -247,9 +255,8 @@ impl Database {
             lsn: place.lsn,
             is_reading: false,
         };
-        let elsewhere = spool.iter().flat_map(Spool::units);
-        let mut made = self.maker.make(transaction, elsewhere, &stored)?;
-        made.spooled = spool.map(Spool::finish).transpose()?;
+        let made = self.maker.make(transaction, units, &stored)?;
+        let made = Made { spooled, ..made };
         if made.changes.is_empty() && made.kept.is_empty() && made.spooled.is_none() {
             return Ok(());
         }
@@ -267,16 +274,24 @@ fn truncate(open: &mut Open, learned: &Arc<Learned>, bytes: &LogBytes) {
     }
 }
 
-/// Looks at the slot again and again; ends where the server does not answer.
-async fn look(settings: PostgresSettings, tell: mpsc::Sender<Slot>) -> PostgresFault {
+/// Looks at the slot and for the tables again and again; ends where the server does not answer.
+async fn look(
+    settings: PostgresSettings,
+    mapping: Arc<Mapping>,
+    tell: mpsc::Sender<(Slot, Vec<TableName>)>,
+) -> PostgresFault {
     let mut session = match Box::pin(PostgresSession::open(&settings)).await {
         Ok(session) => session,
         Err(fault) => return fault,
     };
     loop {
+        let missing = match session.missing(&mapping).await {
+            Ok(missing) => missing,
+            Err(fault) => return fault,
+        };
         match session.slot(&settings.slot).await {
             // The newest of before is as good where nobody has taken it.
-            Ok(Some(slot)) => drop(tell.try_send(slot)),
+            Ok(Some(slot)) => drop(tell.try_send((slot, missing))),
             Ok(None) => {
                 return PostgresFault::Unreachable {
                     doing: "looking at the slot",

@@ -41,6 +41,7 @@ impl Database {
         session.look_back(&made.snapshot).await?;
         let lsn = made.lsn;
         drop(made);
+        let begun = PostgresPlace { system, lsn, is_reading: false };
         let reading = PostgresPlace { lsn, ..reading };
         info!(source = %self.source, "the tables are read");
         for found in tables {
@@ -66,7 +67,10 @@ impl Database {
             self.read_values(session, found, &layout, &statement, reading).await?;
         }
         self.settle_all().await?;
-        self.remember(PostgresPlace { system, lsn, is_reading: false }).await?;
+        self.read = tables.iter().map(|found| found.table.clone()).collect();
+        let kept = self.read_tables_kept();
+        self.hand_on((Vec::new(), None), kept, begun, 0).await?;
+        self.settle_all().await?;
         info!(source = %self.source, "the tables have been read");
         session.execute("letting the snapshot go", "ROLLBACK").await
     }

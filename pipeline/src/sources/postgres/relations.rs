@@ -89,9 +89,13 @@ impl Relations {
         let found = self.found.iter().find(|found| found.table == *table);
         let Some(found) = found.filter(|_| !mapped.is_empty()) else { return Ok(None) };
         let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
-        let gone = |column: &str| PostgresFault::Unfit {
+        let gone = |column: &str| {
+            PostgresFault::Unfit {
             problem: format!("{table} has no column {column} any more"),
-            remedy: "map another one, or add it".to_owned(),
+            remedy: "map the one that takes its place; or add it again, drop the slot, and read all tables \
+                     again (on_lost = \"snapshot\")"
+                .to_owned(),
+        }
         };
         let mut layouts = Vec::new();
         let mut batches = None;

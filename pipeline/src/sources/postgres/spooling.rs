@@ -130,6 +130,6 @@ impl Database {
             values = self.counted.values - before,
             "a part of a transaction is in a file"
         );
-        spool.writer.add(changes).map_err(fault)
+        spool.writer.add(changes, (self.now)()).map_err(fault)
     }
 }
