@@ -13,7 +13,10 @@ use crate::chunk::SeriesDay;
 use crate::reference::Reference;
 use crate::series::{Series, SeriesId};
 use crate::time::Instant;
-use crate::totals::TotalChanges;
+use crate::timeline::Timeline;
+use crate::total::Total;
+use crate::totals::sums::DaySums;
+use crate::totals::{TotalChanges, TotalKey};
 
 /// What the views show at an epoch that they did not show before.
 #[derive(Clone, Debug)]
@@ -59,32 +62,61 @@ impl ClosedEpoch {
     }
 }
 
-impl ClosedEpoch {
-    /// This one and what `later` changed behind it, as one: of what both changed the later state stands.
+/// Parts of an epoch that are put together: of what several changed the latest state stands.
+#[derive(Debug, Default)]
+pub struct Together {
+    whole: Option<ClosedEpoch>,
+    /// Once there are two.
+    merged: Option<Merged>,
+}
+
+#[derive(Debug, Default)]
+struct Merged {
+    blocks: BTreeMap<SeriesDay, Arc<DayBlock>>,
+    days: BTreeMap<TotalKey, Option<Arc<DaySums>>>,
+    timelines: BTreeMap<Total, Arc<Timeline>>,
+}
+
+impl Together {
+    /// Adds what the next part changed.
+    pub fn add(&mut self, mut part: ClosedEpoch) {
+        let Some(whole) = &mut self.whole else {
+            self.whole = Some(part);
+            return;
+        };
+        let merged = self.merged.get_or_insert_with(|| {
+            let mut merged = Merged::default();
+            merged.take(whole);
+            merged
+        });
+        merged.take(&mut part);
+        whole.new_series.append(&mut part.new_series);
+        whole.causes.append(&mut part.causes);
+        whole.stated.append(&mut part.stated);
+        whole.withdrawn.append(&mut part.withdrawn);
+        whole.reference = part.reference.or(whole.reference.take());
+        (whole.clock, whole.figures) = (part.clock, part.figures);
+    }
+
+    /// All of it; none where there was no part.
     #[must_use]
-    pub fn followed_by(self, later: ClosedEpoch) -> ClosedEpoch {
-        let mut totals = TotalChanges::default();
-        let all = self.totals.into_iter().chain(later.totals);
-        let (mut days, mut timelines) = (BTreeMap::new(), BTreeMap::new());
-        for changes in all {
-            days.extend(changes.days);
-            timelines.extend(changes.timelines);
+    pub fn whole(self) -> Option<ClosedEpoch> {
+        let mut whole = self.whole?;
+        if let Some(Merged { blocks, days, timelines }) = self.merged {
+            whole.blocks = blocks.into_iter().collect();
+            let (days, timelines) = (days.into_iter().collect(), timelines.into_iter().collect());
+            whole.totals = vec![TotalChanges { days, timelines }];
         }
-        totals.days.extend(days);
-        totals.timelines.extend(timelines);
-        let blocks: BTreeMap<SeriesDay, Arc<DayBlock>> =
-            self.blocks.into_iter().chain(later.blocks).collect();
-        ClosedEpoch {
-            epoch: later.epoch,
-            clock: later.clock,
-            new_series: self.new_series.into_iter().chain(later.new_series).collect(),
-            blocks: blocks.into_iter().collect(),
-            causes: self.causes.into_iter().chain(later.causes).collect(),
-            stated: self.stated.into_iter().chain(later.stated).collect(),
-            totals: vec![totals],
-            reference: later.reference.or(self.reference),
-            withdrawn: self.withdrawn.into_iter().chain(later.withdrawn).collect(),
-            figures: later.figures,
+        Some(whole)
+    }
+}
+
+impl Merged {
+    fn take(&mut self, part: &mut ClosedEpoch) {
+        self.blocks.extend(std::mem::take(&mut part.blocks));
+        for changes in std::mem::take(&mut part.totals) {
+            self.days.extend(changes.days);
+            self.timelines.extend(changes.timelines);
         }
     }
 }

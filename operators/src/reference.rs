@@ -63,7 +63,11 @@ impl Reference {
                     .insert(property.key.clone(), property.clone());
             }
             Change::Lock(lock) => {
-                if self.locks.insert(lock.id, lock.clone()).is_none() {
+                let before = self.locks.insert(lock.id, lock.clone()).map(|before| before.unit);
+                if before != Some(lock.unit) {
+                    if let Some(ids) = before.and_then(|unit| self.locks_by_unit.get_mut(&unit)) {
+                        ids.retain(|id| *id != lock.id);
+                    }
                     self.locks_by_unit.entry(lock.unit).or_default().push(lock.id);
                 }
             }

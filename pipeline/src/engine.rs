@@ -20,7 +20,7 @@ use smartpulse_operators::catalog::Catalog;
 use smartpulse_operators::cause::Cause;
 use smartpulse_operators::change::{Change, Tick};
 use smartpulse_operators::chunk::{Chunk, Cutter, Revision, SeriesDay, worker_of};
-use smartpulse_operators::closed::{ClosedEpoch, Figures};
+use smartpulse_operators::closed::{ClosedEpoch, Figures, Together};
 use smartpulse_operators::latest::RestoredDay;
 use smartpulse_operators::offset::Place;
 use smartpulse_operators::reference::Reference;
@@ -231,7 +231,7 @@ impl Engine {
         wanted: Replies,
         journal_bytes: u64,
     ) -> Result<Applied, EngineError> {
-        let mut whole: Option<ClosedEpoch> = None;
+        let mut together = Together::default();
         let mut applied =
             Applied { epoch: tick.epoch, replies: Vec::new(), digest: Default::default() };
         let mut place = 0;
@@ -242,13 +242,10 @@ impl Engine {
             let (decided, closed) = self.decide(&part, told, journal_bytes, (place, continues))?;
             applied.replies.extend(decided.replies);
             applied.digest = parts::joined(place, applied.digest, decided.digest);
-            whole = Some(match whole {
-                None => closed,
-                Some(before) => before.followed_by(closed),
-            });
+            together.add(closed);
             place += 1;
         }
-        if let Some(whole) = whole {
+        if let Some(whole) = together.whole() {
             self.read_model.publish(whole);
         }
         failpoint::pass(Failpoint::TickPublished);

@@ -108,17 +108,19 @@ impl PostgresLog {
         Ok(MadeSlot { lsn: lsn.as_u64(), snapshot, _session: client })
     }
 
-    /// Follows the slot behind `after`.
+    /// Follows the slot behind `after`; what lies up to `durable` is confirmed.
     ///
     /// # Errors
     /// [`PostgresFault::Unreachable`].
     pub async fn follow(
         settings: &PostgresSettings,
         after: u64,
+        durable: u64,
     ) -> Result<PostgresLog, PostgresFault> {
         let fault = PostgresFault::while_doing("following the log");
-        let mut client =
-            ReplicationClient::connect(configuration(settings, after)?).await.map_err(&fault)?;
+        let mut configuration = configuration(settings, after)?;
+        configuration.ack_lsn = Some(Lsn::from_u64(durable));
+        let mut client = ReplicationClient::connect(configuration).await.map_err(&fault)?;
         within(settings, "following the log", async {
             client.wait_started().await.map_err(&fault)
         })
@@ -178,8 +180,13 @@ fn configuration(
         PostgresTls::VerifyFull => SslMode::VerifyFull,
     };
     configuration.port = options.get_port();
-    configuration.tls =
-        TlsConfig { mode, ca_pem_path: settings.ca_file.clone(), ..TlsConfig::default() };
+    configuration.tls = TlsConfig {
+        mode,
+        ca_pem_path: settings.ca_file.clone(),
+        // Of an address the transport asks that it is meant.
+        sni_hostname: Some(options.get_host().to_owned()),
+        ..TlsConfig::default()
+    };
     configuration.start_lsn = Lsn::from_u64(after);
     configuration.status_interval = CONFIRMING;
     configuration.idle_wakeup_interval = CONFIRMING;

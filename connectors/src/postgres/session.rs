@@ -20,6 +20,8 @@ pub struct Slot {
     pub problem: Option<String>,
     /// Up to where its reader has confirmed the log.
     pub confirmed: u64,
+    /// Where the log ends now.
+    pub end: u64,
     /// Bytes of the log that it has not confirmed.
     pub lag_bytes: u64,
     /// Bytes of the log that are held back for it.
@@ -92,7 +94,7 @@ impl PostgresSession {
                 "SELECT active, plugin::text, database = current_database(), wal_status, \
                  (confirmed_flush_lsn - '0/0')::text, \
                  (pg_current_wal_lsn() - confirmed_flush_lsn)::text, \
-                 (pg_current_wal_lsn() - restart_lsn)::text \
+                 (pg_current_wal_lsn() - restart_lsn)::text, (pg_current_wal_lsn() - '0/0')::text \
                  FROM pg_replication_slots WHERE slot_name = $1",
                 &[name],
             )
@@ -114,6 +116,7 @@ impl PostgresSession {
             is_active: row.try_get(0).unwrap_or(false),
             problem,
             confirmed: number(4).unwrap_or(0),
+            end: number(7).unwrap_or(u64::MAX),
             lag_bytes: number(5).unwrap_or(0),
             held_bytes: number(6).unwrap_or(0),
         }))

@@ -1,8 +1,9 @@
 //! The mapped tables as a database has them, and the publication that tells of them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use sqlx::Row as _;
+use sqlx::postgres::types::Oid;
 
 use super::error::PostgresFault;
 use super::mapping::{Input, Mapping, TableMapping, TableName, quoted};
@@ -14,6 +15,8 @@ use super::settings::PostgresSettings;
 pub struct FoundTable {
     /// Its name.
     pub table: TableName,
+    /// Which table of that name it is.
+    pub oid: u32,
     /// The columns that the publication tells of.
     pub columns: Vec<String>,
     /// The columns of its primary key.
@@ -45,11 +48,13 @@ impl PostgresSession {
                 remedy: "set wal_level = logical and restart the server".to_owned(),
             });
         }
-        let missing = self.missing(mapping).await?;
-        let mut there: Vec<&TableName> = Vec::new();
+        let oids = self.oids(mapping).await?;
+        let (mut there, mut missing): (Vec<&TableName>, Vec<TableName>) = Default::default();
         for table in mapping.tables.iter().map(|table| &table.table) {
             // In the mapping's order, each once.
-            if !missing.contains(table) && !there.contains(&table) {
+            if !oids.contains_key(table) && !missing.contains(table) {
+                missing.push(table.clone());
+            } else if oids.contains_key(table) && !there.contains(&table) {
                 there.push(table);
             }
         }
@@ -62,7 +67,7 @@ impl PostgresSession {
         self.publish(&settings.publication, &there).await?;
         let mut tables = Vec::new();
         for name in there {
-            let found = self.found(&settings.publication, name).await?;
+            let found = self.found(&settings.publication, name, oids[name]).await?;
             for table in mapping.tables.iter().filter(|table| table.table == *name) {
                 fits(table, &found, &settings.publication)?;
             }
@@ -71,35 +76,47 @@ impl PostgresSession {
         Ok((tables, missing))
     }
 
-    /// The tables that are mapped and not there.
+    /// The tables that are mapped and there: which of their names they are.
     ///
     /// # Errors
     /// [`PostgresFault::Unreachable`].
-    pub async fn missing(&mut self, mapping: &Mapping) -> Result<Vec<TableName>, PostgresFault> {
+    pub async fn oids(
+        &mut self,
+        mapping: &Mapping,
+    ) -> Result<BTreeMap<TableName, u32>, PostgresFault> {
         let there = self
             .rows(
                 "looking for the tables",
-                "SELECT n.nspname::text, c.relname::text FROM pg_class c \
+                "SELECT n.nspname::text, c.relname::text, c.oid FROM pg_class c \
                  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')",
                 &[],
             )
             .await?;
-        let there: BTreeSet<TableName> =
-            there.iter().map(|row| TableName { schema: row.get(0), table: row.get(1) }).collect();
-        let mut missing: Vec<TableName> = Vec::new();
-        for table in mapping.tables.iter().map(|table| &table.table) {
-            if !there.contains(table) && !missing.contains(table) {
-                missing.push(table.clone());
-            }
-        }
-        Ok(missing)
+        let there = there.iter().map(|row| {
+            let table = TableName { schema: row.get(0), table: row.get(1) };
+            (table, row.get::<Oid, _>(2).0)
+        });
+        let is_mapped = |table: &TableName| mapping.tables.iter().any(|it| it.table == *table);
+        Ok(there.filter(|(table, _)| is_mapped(table)).collect())
     }
 
     /// Makes the publication where there is none.
     async fn publish(&mut self, name: &str, tables: &[&TableName]) -> Result<(), PostgresFault> {
-        let asking = "SELECT 1 FROM pg_publication WHERE pubname = $1";
-        if !self.rows("looking for the publication", asking, &[name]).await?.is_empty() {
-            return Ok(());
+        let asking = "SELECT pubinsert AND pubupdate AND pubdelete AND pubtruncate \
+                      FROM pg_publication WHERE pubname = $1";
+        let known = self.rows("looking for the publication", asking, &[name]).await?;
+        if let Some(known) = known.first() {
+            if known.get::<bool, _>(0) {
+                return Ok(());
+            }
+            return Err(PostgresFault::Unfit {
+                problem: format!("the publication {name} does not tell of every change"),
+                remedy: format!(
+                    "ALTER PUBLICATION {} SET (publish = 'insert, update, delete, truncate'), and read all \
+                     tables again (on_lost = \"snapshot\", and drop the slot)",
+                    quoted(name)
+                ),
+            });
         }
         let tables: Vec<String> = tables.iter().map(|table| table.quoted()).collect();
         let statement = format!(
@@ -119,6 +136,7 @@ impl PostgresSession {
         &mut self,
         publication: &str,
         name: &TableName,
+        oid: u32,
     ) -> Result<FoundTable, PostgresFault> {
         let published = self
             .rows(
@@ -149,7 +167,7 @@ impl PostgresSession {
                   JOIN pg_class l ON l.oid = t.relid WHERE t.isleaf) \
                  THEN 'd' ELSE c.relreplident::text END, i.indisprimary, i.indisreplident, \
                  ARRAY(SELECT a.attname::text FROM pg_attribute a \
-                       WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey)) \
+                       WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])) \
                  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                  LEFT JOIN pg_index i ON i.indrelid = c.oid AND (i.indisprimary OR i.indisreplident) \
                  WHERE n.nspname = $1 AND c.relname = $2",
@@ -158,6 +176,7 @@ impl PostgresSession {
             .await?;
         let mut found = FoundTable {
             table: name.clone(),
+            oid,
             columns: published.try_get(0).map_err(PostgresFault::while_doing("reading columns"))?,
             primary: Vec::new(),
             identity: Vec::new(),
@@ -219,8 +238,9 @@ impl FoundTable {
                 own(batch)
             );
         }
-        let order =
-            ["valid_after", "batch", "provider"].iter().filter_map(|field| mapped.column(field));
+        let order = ["valid_after", "batch", "provider", "kind"]
+            .iter()
+            .filter_map(|field| mapped.column(field));
         let order: Vec<String> = order.map(own).collect();
         let order = if order.is_empty() {
             String::new()

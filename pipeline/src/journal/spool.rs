@@ -44,7 +44,10 @@ impl Spools {
     /// # Errors
     /// [`JournalError`].
     pub fn begin(&self) -> Result<SpoolWriter, JournalError> {
-        fs::create_dir_all(&self.0).map_err(io_error(&self.0, "making the folder"))?;
+        if !self.0.exists() {
+            fs::create_dir_all(&self.0).map_err(io_error(&self.0, "making the folder"))?;
+            sync_parent(&self.0).map_err(io_error(&self.0, "syncing the folder"))?;
+        }
         let name = format!("{}.{UNNAMED}", Uuid::now_v7());
         let path = self.0.join(&name);
         let file = File::create_new(&path).map_err(io_error(&path, "making"))?;
@@ -181,6 +184,8 @@ impl SpoolWriter {
         self.file.flush().map_err(io_error(&self.path, "writing"))?;
         self.file.get_ref().sync_all().map_err(io_error(&self.path, "syncing"))?;
         self.is_finished = true;
+        self.spooled.due.sort_unstable();
+        self.spooled.due.dedup();
         Ok(self.spooled.clone())
     }
 }

@@ -41,6 +41,7 @@ use crate::journal::Spools;
 use counts::Counted;
 use fields::RowFault;
 use kept::{Keeper, drawn_lock};
+use stored::Pieces;
 use transaction::{Made, Maker};
 use values::ValueReader;
 use window::{Under, Window};
@@ -85,8 +86,11 @@ pub(super) struct Database {
     window: Window,
     /// Batches that were read anew.
     seen: BTreeSet<Sequence>,
-    /// Tables whose rows have been read.
-    read: BTreeSet<TableName>,
+    /// The newest batch when a table of values was begun to be read.
+    before: Sequence,
+    pieces: Pieces,
+    /// Tables whose rows have been read, and which tables of that name they were.
+    read: BTreeMap<TableName, u32>,
     tell: UnboundedSender<Judged>,
     told: UnboundedReceiver<Judged>,
     counted: Counted,
@@ -120,8 +124,10 @@ impl Database {
                 }
             }
         };
-        let tables = kept.get(read_name(&source).as_str()).into_iter().flat_map(Rows::keys);
-        let read = tables.filter_map(|table| TableName::parse(table)).collect();
+        let tables = kept.get(read_name(&source).as_str()).into_iter().flatten();
+        let read = tables
+            .filter_map(|(table, oid)| Some((TableName::parse(table)?, oid.parse().ok()?)))
+            .collect();
         let keeper = Keeper::new(&source, &mapping, &kept, free_lock);
         let is_asked = |rule: &str| settings.enforce.iter().any(|asked| asked == rule);
         let checks = Checks {
@@ -154,8 +160,10 @@ impl Database {
             now: beginning.now,
             stopping: beginning.stopping,
             keeper,
-            window: Window::default(),
+            window: Window::after(place.map_or(0, |place| place.lsn)),
             seen: BTreeSet::new(),
+            before: Sequence(0),
+            pieces: Pieces::default(),
             read,
             tell,
             told,
@@ -214,16 +222,20 @@ impl Database {
     /// Remembers a place without a change, durably.
     async fn remember(&mut self, place: PostgresPlace) -> Handed {
         self.hand_on((Vec::new(), None), Vec::new(), place, 0).await?;
-        self.settle_all().await
+        self.settle_all().await?;
+        if !place.is_reading {
+            self.window.reached(place.lsn);
+        }
+        Ok(())
     }
 
     /// The tables whose rows have been read, to be kept.
     fn read_tables_kept(&self) -> Vec<KeptRow> {
         let name: Arc<str> = read_name(&self.source).into();
-        let row = |table: &TableName| KeptRow {
+        let row = |(table, oid): (&TableName, &u32)| KeptRow {
             table: Arc::clone(&name),
             key: table.to_string().into(),
-            row: Some("{}".into()),
+            row: Some(oid.to_string().into()),
         };
         self.read.iter().map(row).collect()
     }

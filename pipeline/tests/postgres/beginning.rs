@@ -217,3 +217,83 @@ fn a_generated_fleet_fills_the_tables_and_is_read_from_there() {
     check.args(["check", "--data"]).arg(room.path().join("data"));
     super::process::finish(&mut check).succeeded();
 }
+
+/// Rows of one version are read in pieces, and compared with all that is in when they are read again.
+#[test]
+fn rows_without_batch_and_instant_are_read_in_pieces_and_again() {
+    let database = Database::empty();
+    database.sql(
+        "CREATE TABLE curves (park int, at timestamptz, mw numeric, issued timestamptz, PRIMARY KEY (park, at)); \
+         INSERT INTO curves SELECT park, timestamptz '2026-03-01 00:00+00' + slot * interval '1 hour', slot + park \
+         FROM generate_series(1, 3) park, generate_series(0, 499) slot;",
+    );
+    let room = tempfile::tempdir().unwrap();
+    let mapping = room.path().join("mapping.toml");
+    let write = |more: &str| {
+        std::fs::write(
+            &mapping,
+            format!(
+                "[[table]]\ntable = \"curves\"\ninput = \"forecasts\"\n[table.fields]\nunit_type = {{ value = \"PP\" }}\n\
+                 unit_no = \"park\"\nprovider = {{ value = \"m\" }}\ndelivery_start = \"at\"\n\
+                 period_minutes = {{ value = \"60\" }}\nvalue = \"mw\"\n{more}"
+            ),
+        )
+        .unwrap();
+    };
+    let setting = |more: &str| {
+        let file = mapping.display().to_string();
+        database.setting_with(&format!(", mapping={file:?}, publication={:?}{more}", database.name))
+    };
+    let expected = || -> super::stage::Values {
+        let rows = database.sql(
+            "SELECT park, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), mw FROM curves WHERE mw IS NOT NULL",
+        );
+        let row = |line: &str| {
+            let cells: Vec<&str> = line.split('|').collect();
+            let micro = (cells[2].parse::<f64>().unwrap() * 1e6).round() as i64;
+            ((cells[0].parse().unwrap(), "m".to_owned(), 60, cells[1].to_owned()), micro)
+        };
+        rows.lines().map(row).collect()
+    };
+    let await_all = |engine: &Engine, what: &str| {
+        let mut shown = super::stage::Values::new();
+        for _ in 0..400 {
+            shown = engine.latest(&[1, 2, 3], &["m"]);
+            if shown == expected() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!(
+            "{what}: {} values instead of {}; {}",
+            shown.len(),
+            expected().len(),
+            engine.words()
+        );
+    };
+    write("");
+    let few = [("SMARTPULSE_TEST_SPOOL_ROWS", "300")];
+    let mut engine = Engine::start_with(&room.path().join("data"), &setting(""), &few);
+    engine.await_following();
+    await_all(&engine, "read");
+    database.sql("UPDATE curves SET mw = 7 WHERE park = 1 AND extract(hour FROM at) = 7; DELETE FROM curves WHERE park = 2 AND extract(hour FROM at) = 3");
+    await_all(&engine, "followed");
+    // What changes while nobody looks, back to what it was as well.
+    for _ in 0..2 {
+        engine.stop();
+        database.sql(&format!("SELECT pg_drop_replication_slot('{}')", database.name));
+        database.sql(
+            "UPDATE curves SET mw = extract(epoch FROM at - timestamptz '2026-03-01 00:00+00') / 3600 + park WHERE mw = 7; \
+             UPDATE curves SET mw = mw + 0.5 WHERE extract(hour FROM at) = 9; DELETE FROM curves WHERE extract(hour FROM at) = 11; \
+             INSERT INTO curves VALUES (3, '2027-01-01 00:00+00', 1) ON CONFLICT DO NOTHING",
+        );
+        engine.set(&setting(", on_lost=\"snapshot\""));
+        engine.start_again();
+        engine.await_following();
+        await_all(&engine, "read again");
+    }
+    engine.stop();
+    let mut check = super::process::program();
+    check.args(["check", "--data"]).arg(room.path().join("data"));
+    super::process::finish(&mut check).succeeded();
+}

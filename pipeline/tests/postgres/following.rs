@@ -268,6 +268,7 @@ fn a_transaction_of_any_size_is_one_epoch() {
         "/api/v2.0/production-forecast/Desk/PP/1/forecasts/history?from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z",
     );
     assert_eq!(history.expect_status(200).json()["data"][0]["note"], "much");
+    assert!(!engine.words().contains("it is read again"), "{}", engine.words());
     // It deletes some of its own rows, some of others, and all of a table.
     database.sql(&format!(
         "BEGIN; {} DELETE FROM t004forecast WHERE extract(hour FROM delivery_start) = 3; COMMIT;",
@@ -293,6 +294,12 @@ fn a_transaction_of_any_size_is_one_epoch() {
         many(6, 300, 6)
     ));
     awaited("what counts from later on", || (shown(&engine, 4).len() == 10).then_some(()));
+    // A row told whole, before and after, is not deleted where only its value changed.
+    let before = engine.words().len();
+    database.sql("ALTER TABLE t004forecast REPLICA IDENTITY FULL");
+    database.sql("UPDATE t004forecast SET prediction_value = prediction_value + 1");
+    await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    assert!(!engine.words()[before..].contains("it is read again"), "{}", engine.words());
     // Killed in the middle of some: what is half done is done again, and what was journaled is applied.
     for round in 20..26 {
         let large = format!("BEGIN; {} COMMIT;", many(round, 500, round));

@@ -111,6 +111,14 @@ fn rows_are_known_by_whatever_the_log_names_them() {
         engine.start_again();
         await_memberships(&engine, &database, identity);
     }
+    // Two rows that say the same: it holds until both are gone.
+    let twice = "INSERT INTO company_power_plants (company_id, power_plant_id, valid_from) VALUES (3, 6, '2028-01-01');";
+    database.sql(&format!("DROP INDEX by_pair; {twice} {twice}"));
+    let one = "DELETE FROM company_power_plants WHERE id = (SELECT max(id) FROM company_power_plants WHERE power_plant_id = 6 AND company_id = 3)";
+    database.sql(one);
+    await_memberships(&engine, &database, "one of two");
+    database.sql(one);
+    await_memberships(&engine, &database, "both");
     // Insertions alone need no name.
     database.sql("ALTER TABLE company_power_plants REPLICA IDENTITY NOTHING");
     database.sql("INSERT INTO company_power_plants (company_id, power_plant_id, valid_from) VALUES (5, 5, '2029-01-01')");
@@ -212,7 +220,7 @@ fn columns_come_and_go_and_names_change() {
     awaited("a table that is missed", || {
         let source = engine.source();
         let reason = source["reason"].as_str().unwrap_or_default();
-        reason.contains("t004forecast was read, and is not there any more").then_some(())
+        reason.contains("t004forecast that was read is not there any more").then_some(())
     });
     database.sql("ALTER TABLE elsewhere RENAME TO t004forecast");
     engine.await_following();
@@ -252,6 +260,14 @@ fn a_lock_of_the_table_is_a_lock_here() {
     database.sql("UPDATE t004forecast_lock SET delivery_start = '2099-03-01 01:00'");
     await_save(200);
     database.sql("UPDATE t004forecast_lock SET delivery_start = '2099-03-01'");
+    await_save(422);
+    // Of another unit it is another lock, there and here, after a start too.
+    database.sql("UPDATE t004forecast_lock SET unit_no = 2");
+    await_save(200);
+    engine.kill();
+    engine.start_again();
+    await_save(200);
+    database.sql("UPDATE t004forecast_lock SET unit_no = 1");
     await_save(422);
     database.sql("DELETE FROM t004forecast_lock");
     await_save(200);

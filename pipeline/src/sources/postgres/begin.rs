@@ -1,5 +1,6 @@
 //! Where to begin: at the place the folder holds, or with the tables as they are.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use smartpulse_connectors::{OnLost, PostgresFault, PostgresLog, PostgresSession, Slot, TableName};
@@ -72,6 +73,11 @@ pub(super) fn start(known: &Known<'_>) -> Result<Start, PostgresFault> {
                 written(slot.confirmed),
                 written(place.lsn)
             )),
+            Some(slot) if slot.end < place.lsn => Some(format!(
+                "the log ends at {}, before what this data folder holds ({}): the server was set back",
+                written(slot.end),
+                written(place.lsn)
+            )),
             Some(_) => None,
         }
     };
@@ -99,12 +105,18 @@ fn written(lsn: u64) -> String {
 
 impl Database {
     /// Refuses to go on where a table is gone that has been read: nothing tells what became of its rows.
-    pub(super) fn misses(&self, missing: &[TableName]) -> Result<(), PostgresFault> {
-        match missing.iter().find(|table| self.read.contains(*table)) {
+    pub(super) fn misses(&self, there: &BTreeMap<TableName, u32>) -> Result<(), PostgresFault> {
+        let is_mapped = |table: &TableName| self.mapping.tables.iter().any(|it| it.table == *table);
+        let read = self.read.iter().filter(|(table, _)| is_mapped(table));
+        match read.into_iter().find(|(table, oid)| there.get(*table) != Some(*oid)) {
             None => Ok(()),
-            Some(table) => Err(PostgresFault::Unfit {
-                problem: format!("{table} was read, and is not there any more"),
-                remedy: "name it as before, or leave it out of the mapping".to_owned(),
+            Some((table, _)) => Err(PostgresFault::Unfit {
+                problem: format!("the table {table} that was read is not there any more"),
+                remedy: format!(
+                    "name it as before, or leave it out of the mapping; or read all tables again: \
+                     SELECT pg_drop_replication_slot('{}'), and on_lost = \"snapshot\"",
+                    self.settings.slot
+                ),
             }),
         }
     }
@@ -128,9 +140,11 @@ impl Database {
             on_lost: self.settings.on_lost,
         };
         let begins = start(&known)?;
-        self.misses(&missing)?;
+        if begins != Start::Read {
+            self.misses(&tables.iter().map(|found| (found.table.clone(), found.oid)).collect())?;
+        }
         if let Start::Follow(_) = begins
-            && let Some(found) = tables.iter().find(|found| !self.read.contains(&found.table))
+            && let Some(found) = tables.iter().find(|found| !self.read.contains_key(&found.table))
         {
             return Err(PostgresFault::Unfit {
                 problem: format!("{} is mapped, and its rows have not been read", found.table),
@@ -160,7 +174,14 @@ mod tests {
     use super::*;
 
     fn slot() -> Slot {
-        Slot { is_active: false, problem: None, confirmed: 90, lag_bytes: 0, held_bytes: 0 }
+        Slot {
+            is_active: false,
+            problem: None,
+            confirmed: 90,
+            end: 200,
+            lag_bytes: 0,
+            held_bytes: 0,
+        }
     }
 
     fn said(
@@ -193,6 +214,7 @@ mod tests {
             (Some(place), Some(ahead.clone()), "confirmed up to 0/65"),
             (Some(place), Some(broken), "it was invalidated"),
             (Some(elsewhere), Some(slot()), "another server"),
+            (Some(place), Some(Slot { end: 99, ..slot() }), "the server was set back"),
         ] {
             let problem = said(place, slot, stop).unwrap_err();
             assert!(problem.contains(words), "{problem}");

@@ -1,13 +1,15 @@
 //! The log, transaction by transaction: each is one message, and all of it is seen at one epoch.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smartpulse_connectors::{
     FoundTable, LogBytes, LogEvent, LogMessage, Mapping, PostgresFault, PostgresLog,
-    PostgresSession, PostgresSettings, Slot, TableName,
+    PostgresSession, PostgresSettings, Slot, TableName, Tuple,
 };
+use smartpulse_datasets::slots::SlotValue;
 use smartpulse_operators::offset::PostgresPlace;
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::Unit;
@@ -20,7 +22,7 @@ use super::relations::{Learned, Relations};
 use super::spooling::Spool;
 use super::stored::Stored;
 use super::transaction::{Made, Transaction};
-use super::values::Layout;
+use super::values::{Header, Layout, Said};
 
 /// Between two confirmations of what is settled.
 const CONFIRMING: Duration = Duration::from_millis(100);
@@ -53,7 +55,8 @@ impl Database {
         system: u64,
     ) -> Result<Infallible, PostgresFault> {
         let from = self.place.map_or(0, |place| place.lsn);
-        let mut log = Box::pin(PostgresLog::follow(&self.settings, from)).await?;
+        let mut log =
+            Box::pin(PostgresLog::follow(&self.settings, from, self.window.settled())).await?;
         self.stands(Standing::Following);
         let mut relations = Relations::new(&self.settings.name, &self.mapping, tables);
         let (tell_slot, mut slots) = mpsc::channel(1);
@@ -69,9 +72,7 @@ impl Database {
                 Some(judged) = self.told.recv() => self.judged(&judged),
                 _ = tick.tick() => {
                     ticks = ticks.wrapping_add(1);
-                    if let Some(lsn) = self.window.take_settled() {
-                        log.confirm(lsn);
-                    }
+                    log.confirm(self.window.settled());
                     let is_idle = open.is_none() && self.window.is_empty();
                     if ticks % IDLING == 0 && is_idle && self.place.is_some_and(|place| place.lsn < idle) {
                         self.remember(PostgresPlace { system, lsn: idle, is_reading: false }).await?;
@@ -82,9 +83,9 @@ impl Database {
                     }
                 }
                 fault = &mut looking => return Err(fault),
-                Some((slot, missing)) = slots.recv() => {
+                Some((slot, tables)) = slots.recv() => {
                     self.counted.slot = Some(slot);
-                    self.misses(&missing)?;
+                    self.misses(&tables)?;
                 }
                 event = log.next(), if !self.window.is_full() => match event? {
                     LogEvent::Begin(committed, lsn) => {
@@ -152,27 +153,7 @@ impl Database {
             open.transaction.batches.insert(batch, said);
         }
         for layout in &learned.layouts {
-            // A row that becomes another one is deleted as the one it was.
-            let gone = old.filter(|_| layout.deletes).map(|row| (row, true));
-            let said = new.filter(|row| !layout.is_unchanged(row)).map(|row| (row, false));
-            for (row, is_deleted) in
-                gone.filter(|_| said.is_some() || new.is_none()).into_iter().chain(said)
-            {
-                match self.reader.read(layout, row.as_slice(), is_deleted) {
-                    Ok((header, slot)) => {
-                        if is_deleted
-                            && open.spool.as_ref().is_some_and(|spool| spool.holds(&header))
-                        {
-                            return Err(self.entangled(open.at.1));
-                        }
-                        open.transaction.gathered.add(header, slot, is_deleted);
-                    }
-                    Err(fault) => {
-                        open.transaction.unreadable += 1;
-                        self.remark_row(&learned.table, &format!("{row:?}"), &fault);
-                    }
-                }
-            }
+            self.value(&learned, layout, (old, new), open)?;
         }
         if learned.is_kept {
             open.kept.push((learned, bytes.clone()));
@@ -180,6 +161,44 @@ impl Database {
         let is_much = open.transaction.gathered.said() >= self.rows_at_most;
         if is_much && self.unspooled != Some(open.at.1) {
             self.spool_open(open)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the value of a row that was `old` and is `new`; one that becomes another row is deleted as the one it was.
+    fn value(
+        &mut self,
+        learned: &Learned,
+        layout: &Layout,
+        (old, new): (Option<&Tuple<'_>>, Option<&Tuple<'_>>),
+        open: &mut Open,
+    ) -> Result<(), PostgresFault> {
+        let said = match new.filter(|row| !layout.is_unchanged(row)) {
+            None if new.is_some() => return Ok(()),
+            None => None,
+            Some(row) => match self.reader.read(layout, row.as_slice(), false) {
+                Ok(said) => Some(said),
+                Err(fault) => {
+                    open.transaction.unreadable += 1;
+                    self.remark_row(&learned.table, &format!("{row:?}"), &fault);
+                    None
+                }
+            },
+        };
+        // What cannot be read of a row that was has never said anything.
+        let old = old.filter(|_| layout.deletes);
+        let gone = old.and_then(|row| self.reader.read(layout, row.as_slice(), true).ok());
+        let is_same = |(header, _, slot): &(Header, Said, SlotValue)| {
+            said.as_ref().is_some_and(|(other, _, to)| other == header && is_same_slot(slot, to))
+        };
+        if let Some((header, said, slot)) = gone.filter(|gone| !is_same(gone)) {
+            if open.spool.as_ref().is_some_and(|spool| spool.holds(&header)) {
+                return Err(self.entangled(open.at.1));
+            }
+            open.transaction.gathered.add(header, said, slot, true);
+        }
+        if let Some((header, said, slot)) = said {
+            open.transaction.gathered.add(header, said, slot, false);
         }
         Ok(())
     }
@@ -254,14 +273,28 @@ impl Database {
             system: place.system,
             lsn: place.lsn,
             is_reading: false,
+            newest: snapshot.newest_batch(),
+            pieces: &self.pieces,
         };
-        let made = self.maker.make(transaction, units, &stored)?;
+        let undo = std::mem::take(&mut transaction.followed.undo);
+        let made = match self.maker.make(transaction, units, &stored) {
+            Ok(made) => made,
+            Err(fault) => {
+                // It is read again, by rows as they were.
+                self.keeper.undo(undo);
+                return Err(fault);
+            }
+        };
         let made = Made { spooled, ..made };
         if made.changes.is_empty() && made.kept.is_empty() && made.spooled.is_none() {
             return Ok(());
         }
         self.send(made, place, committed).await
     }
+}
+
+fn is_same_slot(one: &SlotValue, other: &SlotValue) -> bool {
+    (one.unit, one.period, one.start) == (other.unit, other.period, other.start)
 }
 
 /// A table was emptied.
@@ -278,20 +311,20 @@ fn truncate(open: &mut Open, learned: &Arc<Learned>, bytes: &LogBytes) {
 async fn look(
     settings: PostgresSettings,
     mapping: Arc<Mapping>,
-    tell: mpsc::Sender<(Slot, Vec<TableName>)>,
+    tell: mpsc::Sender<(Slot, BTreeMap<TableName, u32>)>,
 ) -> PostgresFault {
     let mut session = match Box::pin(PostgresSession::open(&settings)).await {
         Ok(session) => session,
         Err(fault) => return fault,
     };
     loop {
-        let missing = match session.missing(&mapping).await {
-            Ok(missing) => missing,
+        let tables = match session.oids(&mapping).await {
+            Ok(tables) => tables,
             Err(fault) => return fault,
         };
         match session.slot(&settings.slot).await {
             // The newest of before is as good where nobody has taken it.
-            Ok(Some(slot)) => drop(tell.try_send((slot, missing))),
+            Ok(Some(slot)) => drop(tell.try_send((slot, tables))),
             Ok(None) => {
                 return PostgresFault::Unreachable {
                     doing: "looking at the slot",

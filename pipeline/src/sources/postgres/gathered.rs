@@ -6,7 +6,7 @@ use smartpulse_datasets::slots::SlotValue;
 use smartpulse_operators::time::{Instant, Period};
 use smartpulse_operators::unit::Unit;
 
-use super::values::Header;
+use super::values::{Header, Said};
 
 /// The values of a transaction, by what they have in common. Of a row that comes twice the last state counts.
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub(super) struct Gathered {
 /// Values of one header.
 pub(super) struct Group {
     pub(super) header: Header,
+    /// User and note, as the first row says that does.
+    pub(super) said: Said,
     /// They take back what deleted rows said.
     pub(super) is_deleted: bool,
     /// Each with the number of its row.
@@ -35,22 +37,23 @@ fn key(slot: &SlotValue) -> (Unit, Period, Instant) {
 }
 
 impl Gathered {
-    pub(super) fn add(&mut self, header: Header, slot: SlotValue, is_deleted: bool) {
+    pub(super) fn add(&mut self, header: Header, said: Said, slot: SlotValue, is_deleted: bool) {
         self.rows += 1;
         self.said += usize::from(!is_deleted);
         let row = (self.rows, slot);
         let is_last = |group: &&mut Group| group.is_deleted == is_deleted && group.header == header;
         if let Some(group) = self.groups.get_mut(self.last).filter(is_last) {
-            group.slots.push(row);
+            group.push(said, row);
             return;
         }
         let groups = &mut self.groups;
         let place =
             *self.by_header.entry((header, is_deleted)).or_insert_with_key(|(header, _)| {
-                groups.push(Group { header: header.clone(), is_deleted, slots: Vec::new() });
+                let (header, said, slots) = (header.clone(), Said::default(), Vec::new());
+                groups.push(Group { header, said, is_deleted, slots });
                 groups.len() - 1
             });
-        self.groups[place].slots.push(row);
+        self.groups[place].push(said, row);
         self.last = place;
     }
 
@@ -59,12 +62,18 @@ impl Gathered {
         let (mut said, mut deleted) = (Gathered::default(), Gathered::default());
         for group in self.groups() {
             let into = if group.is_deleted { &mut deleted } else { &mut said };
-            let (header, is_deleted) = (group.header.clone(), group.is_deleted);
-            for slot in group.into_slots() {
-                into.add(header.clone(), slot, is_deleted);
+            let Group { header, said, is_deleted, slots } = group;
+            for (_, slot) in slots {
+                into.add(header.clone(), said.clone(), slot, is_deleted);
             }
         }
         (said, deleted)
+    }
+
+    /// The slots of a header so far.
+    pub(super) fn slots_of(&self, header: &Header) -> Vec<SlotValue> {
+        let groups = self.groups.iter().filter(|group| group.header == *header);
+        groups.flat_map(|group| group.slots.iter().map(|(_, slot)| *slot)).collect()
     }
 
     /// Forgets what was said of a table.
@@ -99,12 +108,7 @@ impl Gathered {
         let split = groups.partition_point(|group| group.is_deleted);
         let (deleted, said) = groups.split_at_mut(split);
         for gone in deleted {
-            // A deleted row is told without its user and note.
-            let of = |header: &Header| {
-                let Header { origin, batch, provider, kind, valid_after, .. } = header.clone();
-                (origin, batch, provider, kind, valid_after)
-            };
-            let is_same = |group: &&mut Group| of(&group.header) == of(&gone.header);
+            let is_same = |group: &&mut Group| group.header == gone.header;
             if let Some(said) = said.iter_mut().find(is_same) {
                 keep_last(&mut gone.slots, &mut said.slots);
             }
@@ -126,6 +130,12 @@ fn keep_last(one: &mut Vec<(u32, SlotValue)>, other: &mut Vec<(u32, SlotValue)>)
 }
 
 impl Group {
+    fn push(&mut self, (user, note): Said, row: (u32, SlotValue)) {
+        self.said.0 = self.said.0.take().or(user);
+        self.said.1 = self.said.1.take().or(note);
+        self.slots.push(row);
+    }
+
     /// Its values, in order.
     pub(super) fn into_slots(self) -> Vec<SlotValue> {
         self.slots.into_iter().map(|(_, slot)| slot).collect()

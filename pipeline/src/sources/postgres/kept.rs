@@ -10,7 +10,7 @@ use smartpulse_operators::offset::KeptRow;
 use smartpulse_operators::unit::Lock;
 
 use super::fields::{Fields, Names, Row, RowFault};
-use super::statements::{LOCK_ID, statements};
+use super::statements::{LOCK_ID, restated, statements};
 use crate::engine::Rows;
 
 /// What follows from a row that came.
@@ -18,8 +18,19 @@ use crate::engine::Rows;
 pub(super) struct Followed {
     pub(super) changes: Vec<Change>,
     pub(super) kept: Vec<KeptRow>,
+    /// What makes the kept rows what they were before, from the last to the first.
+    pub(super) undo: Vec<Undo>,
     /// What could not be read of rows, with their tables and keys.
     pub(super) faults: Vec<(TableName, Box<str>, RowFault)>,
+}
+
+/// What takes a step back.
+#[derive(Debug)]
+pub(super) enum Undo {
+    /// A row as it was under a key; none: it was not there.
+    Row(TableName, Box<str>, Option<Row>),
+    /// The rows as they were, and the columns that told them apart.
+    Table(TableName, Vec<String>, BTreeMap<Box<str>, Row>),
 }
 
 /// All kept rows of a database.
@@ -71,14 +82,19 @@ impl Keeper {
     /// Tells rows of a table apart by other columns: those by which the log names them.
     pub(super) fn identify(&mut self, table: &TableName, key: &[String], into: &mut Followed) {
         let Some(kept) = self.tables.get_mut(table).filter(|kept| kept.key != key) else { return };
+        into.undo.push(Undo::Table(table.clone(), kept.key.clone(), kept.rows.clone()));
         let is_first = kept.key.is_empty();
         kept.key = key.to_vec();
         let before = std::mem::take(&mut kept.rows);
-        for (old, row) in before {
+        // What was journaled under the same columns stands as it is.
+        let is_same = is_first && before.iter().all(|(old, row)| kept.key_of(row) == *old);
+        if !is_same {
+            // All go before any comes: a new key may be another one's old key.
+            into.kept.extend(before.keys().map(|old| kept.journaled(old, None)));
+        }
+        for row in before.into_values() {
             let new = kept.key_of(&row);
-            // What was journaled under the same columns stands as it is.
-            if !(is_first && new == old) {
-                into.kept.push(kept.journaled(&old, None));
+            if !is_same {
                 into.kept.push(kept.journaled(&new, Some(&row)));
             }
             kept.rows.insert(new, row);
@@ -124,10 +140,32 @@ impl Keeper {
         }
     }
 
+    /// Makes the rows what they were.
+    pub(super) fn undo(&mut self, steps: Vec<Undo>) {
+        for step in steps.into_iter().rev() {
+            match step {
+                Undo::Row(table, key, row) => {
+                    let Some(kept) = self.tables.get_mut(&table) else { continue };
+                    match row {
+                        Some(row) => drop(kept.rows.insert(key, row)),
+                        None => drop(kept.rows.remove(&key)),
+                    }
+                }
+                Undo::Table(table, key, rows) => {
+                    if let Some(kept) = self.tables.get_mut(&table) {
+                        (kept.key, kept.rows) = (key, rows);
+                    }
+                }
+            }
+        }
+        self.gather_names();
+    }
+
     fn put(&mut self, table: &TableName, old_key: &str, row: Option<Row>, into: &mut Followed) {
         let mapping = Arc::clone(&self.mapping);
         let Some(kept) = self.tables.get_mut(table) else { return };
         let before = kept.rows.remove(old_key);
+        into.undo.push(Undo::Row(table.clone(), old_key.into(), before.clone()));
         let mut after = row;
         let inputs: Vec<&TableMapping> =
             mapping.tables.iter().filter(|mapped| mapped.table == *table).collect();
@@ -150,13 +188,22 @@ impl Keeper {
             let fields = |row| Fields { mapping: mapped, row, names: &self.names };
             let new = after.as_ref().map(fields);
             let old = before.as_ref().map(fields).filter(|_| new.is_some() || mapped.deletes);
-            let (changes, faults) = statements(old, new, mapped.input);
+            let (mut changes, faults) = statements(old, new, mapped.input);
+            for change in &mut changes {
+                // Another row may say what this one has taken back.
+                let others = kept.rows.values().chain(after.as_ref());
+                let others = others.map(|row| Fields { mapping: mapped, row, names: &self.names });
+                if let Some(restated) = restated(change, others, mapped.input) {
+                    *change = restated;
+                }
+            }
             into.changes.extend(changes);
             into.faults
                 .extend(faults.into_iter().map(|fault| (table.clone(), said_key.clone(), fault)));
         }
         if let (Some(key), Some(row)) = (new_key, after) {
-            kept.rows.insert(key, row);
+            let was = kept.rows.insert(key.clone(), row);
+            into.undo.push(Undo::Row(table.clone(), key, was));
         }
         if inputs.iter().any(|mapped| mapped.input == Input::Names) {
             self.gather_names();
@@ -260,7 +307,12 @@ fn number_lock(
     let is_on = |row: &Row| {
         Fields { mapping: mapped, row, names: &names }.flag("enabled", true) == Ok(true)
     };
-    let begins = is_on(after) && !before.is_some_and(is_on);
+    let unit = |row: &Row| {
+        Fields { mapping: mapped, row, names: &names }.unit("unit_type", "unit_no").ok()
+    };
+    // One of another unit is another lock.
+    let goes_on = before.is_some_and(|before| is_on(before) && unit(before) == unit(after));
+    let begins = is_on(after) && !goes_on;
     let id = match before.and_then(|row| row.get(LOCK_ID)).filter(|_| !begins) {
         Some(known) => known.clone(),
         None => Some(free_lock().to_string()),

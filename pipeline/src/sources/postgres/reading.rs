@@ -9,18 +9,15 @@ use tracing::info;
 use super::Database;
 use super::fields::Row;
 use super::kept::{Followed, key_columns};
-use super::relations::origins;
-use super::stored::Stored;
+use super::relations::origin;
+use super::stored::{Pieces, Stored};
 use super::transaction::{Made, Transaction};
 use super::values::{Header, Layout};
-use super::window::Window;
-use crate::history::tail::Archive;
-use smartpulse_serve::snapshot::Snapshot;
 
-/// Values after which what was gathered is handed on, at the end of its batch.
-const GATHERED: usize = 20_000;
-/// Values after which it is handed on in the middle of one.
-const GATHERED_AT_MOST: usize = 200_000;
+/// Of the rows that are held in memory at most, the part after which they are handed on at the end of a batch, and in
+/// the middle of one.
+const AT_AN_END: usize = 20;
+const IN_THE_MIDDLE: usize = 2;
 
 impl Database {
     /// Makes the slot and reads every table as it is there.
@@ -41,6 +38,7 @@ impl Database {
         session.look_back(&made.snapshot).await?;
         let lsn = made.lsn;
         drop(made);
+        self.window.begin(lsn);
         let begun = PostgresPlace { system, lsn, is_reading: false };
         let reading = PostgresPlace { lsn, ..reading };
         info!(source = %self.source, "the tables are read");
@@ -60,14 +58,14 @@ impl Database {
                 Some((found, batches))
             });
             let batches = batches.filter(|_| mapped.column("batch").is_some());
-            let origin = &origins(&self.settings.name, &mapping)[&mapped.table];
-            let layout = Layout::of(origin, mapped, &found.columns, batches.is_some());
+            let origin = origin(&self.settings.name, &mapped.table);
+            let layout = Layout::of(&origin, mapped, &found.columns, batches.is_some());
             let layout = layout.map_err(PostgresFault::Unreadable)?;
             let statement = found.reading_values(mapped, batches);
             self.read_values(session, found, &layout, &statement, reading).await?;
         }
         self.settle_all().await?;
-        self.read = tables.iter().map(|found| found.table.clone()).collect();
+        self.read = tables.iter().map(|found| (found.table.clone(), found.oid)).collect();
         let kept = self.read_tables_kept();
         self.hand_on((Vec::new(), None), kept, begun, 0).await?;
         self.settle_all().await?;
@@ -109,12 +107,13 @@ impl Database {
         let settings = self.settings.clone();
         // What is in from an earlier reading, and may have been deleted since.
         let before = self.read_model.snapshot().newest_batch();
+        self.before = before;
         self.seen.clear();
         let mut transaction = Transaction::default();
         let mut last: Option<Header> = None;
         let each = async |values: Vec<Option<std::borrow::Cow<'_, str>>>| {
             self.counted.rows += 1;
-            let (header, slot) = match self.reader.read(layout, values.as_slice(), false) {
+            let (header, said, slot) = match self.reader.read(layout, values.as_slice(), false) {
                 Ok(read) => read,
                 Err(fault) => {
                     transaction.unreadable += 1;
@@ -123,21 +122,37 @@ impl Database {
                 }
             };
             let rows = transaction.gathered.rows();
-            let is_whole = rows >= GATHERED && last.as_ref() != Some(&header);
-            if is_whole || rows >= GATHERED_AT_MOST {
-                let whole = std::mem::take(&mut transaction);
-                self.hand_over(whole, reading).await?;
+            let is_whole = last.as_ref() != Some(&header);
+            let most = self.rows_at_most;
+            if is_whole && rows >= most / AT_AN_END || rows >= most / IN_THE_MIDDLE {
+                let piece = std::mem::take(&mut transaction);
+                self.pieces.going_on = (!is_whole).then(|| header.clone());
+                let slots = piece.gathered.slots_of(&header);
+                self.hand_over(piece, reading).await?;
+                self.pieces.keep(slots.into_iter());
             }
             if last.as_ref() != Some(&header) {
                 last = Some(header.clone());
             }
-            transaction.gathered.add(header, slot, false);
+            transaction.gathered.add(header, said, slot, false);
             Ok(())
         };
         Box::pin(session.copy(&settings, statement, each)).await?;
+        self.pieces.going_on = None;
         self.hand_over(transaction, reading).await?;
+        self.pieces = Pieces::default();
         let snapshot = self.read_model.snapshot();
-        let stored = stored(&self.archive, &self.window, &snapshot, reading);
+        let stored = Stored {
+            archive: &self.archive,
+            window: &self.window,
+            snapshot: &snapshot,
+            series: Vec::new(),
+            system: reading.system,
+            lsn: reading.lsn,
+            is_reading: true,
+            newest: before,
+            pieces: &self.pieces,
+        };
         let made = self.maker.forget_unseen(layout.origin(), (before, &self.seen), &stored)?;
         self.hand_on_made(made, reading).await
     }
@@ -155,8 +170,26 @@ impl Database {
             return Ok(());
         }
         let snapshot = self.read_model.snapshot();
-        let stored = stored(&self.archive, &self.window, &snapshot, reading);
-        let mut made = self.maker.make(transaction, [], &stored)?;
+        let stored = Stored {
+            archive: &self.archive,
+            window: &self.window,
+            snapshot: &snapshot,
+            series: snapshot.all_series(),
+            system: reading.system,
+            lsn: reading.lsn,
+            is_reading: true,
+            newest: self.before,
+            pieces: &self.pieces,
+        };
+        let mut transaction = transaction;
+        let undo = std::mem::take(&mut transaction.followed.undo);
+        let mut made = match self.maker.make(transaction, [], &stored) {
+            Ok(made) => made,
+            Err(fault) => {
+                self.keeper.undo(undo);
+                return Err(fault);
+            }
+        };
         self.seen.extend(std::mem::take(&mut made.seen));
         self.hand_on_made(made, reading).await
     }
@@ -178,23 +211,5 @@ impl Database {
             }
         }
         Ok(())
-    }
-}
-
-/// What is stored, to compare with rows that are read anew.
-fn stored<'s>(
-    archive: &'s Archive,
-    window: &'s Window,
-    snapshot: &'s Snapshot,
-    reading: PostgresPlace,
-) -> Stored<'s> {
-    Stored {
-        archive,
-        window,
-        snapshot,
-        series: snapshot.all_series(),
-        system: reading.system,
-        lsn: reading.lsn,
-        is_reading: true,
     }
 }

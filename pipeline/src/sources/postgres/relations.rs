@@ -8,8 +8,7 @@ use smartpulse_connectors::{
 };
 
 use super::kept::key_columns;
-use super::transaction::Said;
-use super::values::Layout;
+use super::values::{Layout, Said};
 
 /// A table with what its rows mean.
 #[derive(Debug)]
@@ -33,29 +32,21 @@ struct BatchPlaces {
 
 /// The tables of a log by their numbers there.
 pub(super) struct Relations {
+    name: String,
     mapping: Arc<Mapping>,
     found: Vec<FoundTable>,
-    origins: BTreeMap<TableName, Arc<str>>,
     learned: BTreeMap<u32, Option<Arc<Learned>>>,
 }
 
-/// What values of a table are known by: the database, and the table where several hold values.
-pub(super) fn origins(name: &str, mapping: &Mapping) -> BTreeMap<TableName, Arc<str>> {
-    let tables = mapping.tables.iter().filter(|table| table.input == Input::Forecasts);
-    let tables: Vec<&TableName> = tables.map(|table| &table.table).collect();
-    let origin = |table: &TableName| {
-        let is_only = tables.len() == 1;
-        let origin = if is_only { name.to_owned() } else { format!("{name}/{table}") };
-        (table.clone(), origin.into())
-    };
-    tables.iter().map(|table| origin(table)).collect()
+/// What values of a table are known by.
+pub(super) fn origin(name: &str, table: &TableName) -> Arc<str> {
+    format!("{name}/{table}").into()
 }
 
 impl Relations {
     pub(super) fn new(name: &str, mapping: &Arc<Mapping>, found: Vec<FoundTable>) -> Relations {
-        let origins = origins(name, mapping);
         let (mapping, learned) = (Arc::clone(mapping), BTreeMap::new());
-        Relations { mapping, found, origins, learned }
+        Relations { name: name.to_owned(), mapping, found, learned }
     }
 
     /// Takes what the log says of a table.
@@ -100,10 +91,31 @@ impl Relations {
         let mut layouts = Vec::new();
         let mut batches = None;
         for mapped in &mapped {
+            if let Some(column) =
+                mapped.columns().into_iter().find(|column| !names.iter().any(|name| name == column))
+            {
+                return Err(gone(column));
+            }
+            let lacking = mapped
+                .slot_columns()
+                .into_iter()
+                .find(|column| !columns.iter().any(|(name, is_key)| name == column && *is_key));
+            if let Some(column) = lacking
+                && mapped.input == Input::Forecasts
+                && mapped.deletes
+                && !matches!(identity, b'f' | b'n')
+            {
+                return Err(PostgresFault::Unfit {
+                    problem: format!("a row of {table} that is deleted is named without its {column}"),
+                    remedy: "give it its REPLICA IDENTITY back, drop the slot, and read all tables again \
+                             (on_lost = \"snapshot\")"
+                        .to_owned(),
+                });
+            }
             match mapped.input {
                 Input::Forecasts => {
-                    let origin = &self.origins[table];
-                    let layout = Layout::of(origin, mapped, &names, false);
+                    let origin = origin(&self.name, table);
+                    let layout = Layout::of(&origin, mapped, &names, false);
                     layouts.push(layout.map_err(|column| gone(&column))?);
                 }
                 Input::Batches => {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::Database;
 use super::stored::Stored;
-use super::transaction::{Said, Transaction};
+use super::transaction::{Transaction, completed};
 use super::values::Header;
 use crate::failpoint;
 use crate::journal::{JournalError, SpoolWriter, Spools};
@@ -52,7 +52,7 @@ impl Spool {
 
     /// Whether rows of that kind are in it.
     pub(super) fn holds(&self, header: &Header) -> bool {
-        self.headers.contains(&bare(header))
+        self.headers.contains(header)
     }
 
     /// Whether rows of a table are in it.
@@ -78,11 +78,6 @@ impl Spool {
     }
 }
 
-/// What rows have in common that a deleted one is told with.
-fn bare(header: &Header) -> Header {
-    Header { user: None, note: None, ..header.clone() }
-}
-
 impl Database {
     /// Puts what was gathered of a transaction into its file.
     pub(super) fn spool(
@@ -103,14 +98,15 @@ impl Database {
             system,
             lsn,
             is_reading: false,
+            newest: snapshot.newest_batch(),
+            pieces: &self.pieces,
         };
         let before = self.counted.values;
         let mut changes: Vec<Change> = Vec::new();
         for group in said.groups() {
             let header = group.header.clone();
-            let told = header.batch.as_ref().and_then(|batch| transaction.batches.get(batch));
-            let told: Option<Said> = told.cloned();
-            spool.headers.insert(bare(&header));
+            let told = completed(group.said.clone(), &header, &transaction.batches);
+            spool.headers.insert(header.clone());
             let slots = group.into_slots();
             spool.units.extend(slots.iter().map(|slot| slot.unit));
             let mut made = self.maker.saved(header, slots, told, &stored)?;

@@ -37,6 +37,24 @@ pub(super) fn statements(
     (taken_back.chain(changed).collect(), faults)
 }
 
+/// What one of `others` says where `change` takes the same back; none where it takes nothing back, or nobody does.
+pub(super) fn restated<'f>(
+    change: &Change,
+    others: impl Iterator<Item = Fields<'f>>,
+    input: Input,
+) -> Option<Change> {
+    let takes_back = match change {
+        Change::Membership(membership) => membership.deleted,
+        Change::Property(property) => property.value.is_none(),
+        _ => false,
+    };
+    if !takes_back {
+        return None;
+    }
+    let said = others.flat_map(|fields| said(fields, input).unwrap_or_default());
+    said.into_iter().find(|other| key(other) == key(change))
+}
+
 /// What a row says, alone.
 fn said(fields: Fields<'_>, input: Input) -> Result<Vec<Change>, RowFault> {
     match input {

@@ -16,8 +16,8 @@ use smartpulse_operators::unit::Unit;
 use smartpulse_serve::snapshot::Snapshot;
 use uuid::Uuid;
 
-use super::transaction::{Said, source_batch};
-use super::values::Header;
+use super::transaction::source_batch;
+use super::values::{Header, Said};
 use super::window::Window;
 use crate::history::HistoryError;
 use crate::history::tail::Archive;
@@ -34,6 +34,38 @@ pub(super) struct Stored<'s> {
     pub(super) lsn: u64,
     /// The rows are read anew: what is stored already is compared with them.
     pub(super) is_reading: bool,
+    /// The newest batch that may be compared with rows, or taken back.
+    pub(super) newest: Sequence,
+    /// What came before of rows that are read in several pieces.
+    pub(super) pieces: &'s Pieces,
+}
+
+/// Rows of a header that are read in several pieces.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    /// The header whose rows go on after this piece.
+    pub(super) going_on: Option<Header>,
+    /// The slots of pieces before.
+    before: Option<(Header, BTreeSet<Key>)>,
+}
+
+impl Pieces {
+    fn continues(&self, header: &Header) -> bool {
+        self.going_on.as_ref() == Some(header)
+    }
+
+    fn held(&self, header: &Header, key: &Key) -> bool {
+        self.before.as_ref().is_some_and(|(other, keys)| other == header && keys.contains(key))
+    }
+
+    /// Keeps the slots of a piece behind which its header goes on.
+    pub(super) fn keep(&mut self, slots: impl Iterator<Item = SlotValue>) {
+        let Some(header) = &self.going_on else { return };
+        let before = self.before.take().filter(|(other, _)| other == header);
+        let (header, mut keys) = before.unwrap_or_else(|| (header.clone(), BTreeSet::new()));
+        keys.extend(slots.map(|slot| key(&slot)));
+        self.before = Some((header, keys));
+    }
 }
 
 /// What deleted rows take away.
@@ -87,25 +119,31 @@ impl Stored<'_> {
     /// The id of a batch by its name, and what was said of it before where it is in already.
     pub(super) fn id(&self, name: &str) -> Result<(Uuid, Option<Said>), PostgresFault> {
         let name = format!("postgres {:x} {name}", self.system);
-        let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
-        let said = match self.window.said(&id) {
-            Some(said) => Some(said.clone()),
-            None => self.archive.batch_of_id(id).map_err(fault)?.map(|record| {
-                let shared = |text: Option<String>| text.map(Into::into);
-                (shared(record.batch.user), shared(record.batch.note))
-            }),
-        };
-        Ok(if said.is_none() { (id, said) } else { (self.further_id(id), said) })
+        let first = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
+        let before = self.said(&first)?;
+        let mut id = first;
+        let mut times = 0_u64;
+        // What is said later of the rows of a batch is another batch here.
+        while id != first && self.said(&id)?.is_some() || id == first && before.is_some() {
+            id = Uuid::new_v5(&first, &[self.lsn.to_be_bytes(), times.to_be_bytes()].concat());
+            times += 1;
+        }
+        Ok((id, before))
     }
 
-    /// The id of what is said later of a batch: another batch here.
-    fn further_id(&self, id: Uuid) -> Uuid {
-        Uuid::new_v5(&id, &self.lsn.to_be_bytes())
+    /// What was said of a batch that is in, or on its way.
+    fn said(&self, id: &Uuid) -> Result<Option<Said>, PostgresFault> {
+        if let Some(said) = self.window.said(id) {
+            return Ok(Some(said.clone()));
+        }
+        let shared = |text: Option<String>| text.map(Into::into);
+        let stored = self.archive.batch_of_id(*id).map_err(fault)?;
+        Ok(stored.map(|record| (shared(record.batch.user), shared(record.batch.note))))
     }
 
     /// The id of what stays of a batch.
     pub(super) fn staying_id(&self, batch: &Batch) -> Uuid {
-        Uuid::new_v5(&self.further_id(batch.id), b"staying")
+        Uuid::new_v5(&batch.id, format!("staying {:x}", self.lsn).as_bytes())
     }
 
     /// What deleted rows of `header` take away. Everything that is under way must have been settled.
@@ -132,9 +170,12 @@ impl Stored<'_> {
         let (mut rows, mut taken, mut seen) = (rows, TakenBack::default(), Vec::new());
         for (batches, sayings) in self.said_before(header)? {
             seen.extend(batches.iter().map(|batch| batch.sequence));
-            let there: BTreeSet<Key> = rows.iter().map(key).collect();
-            let deleted = sayings.keys().filter(|key| !there.contains(*key)).copied().collect();
-            take_back(&batches, &sayings, &deleted, &mut taken);
+            if !self.pieces.continues(header) {
+                let there: BTreeSet<Key> = rows.iter().map(key).collect();
+                let is_gone = |key: &&Key| !there.contains(*key) && !self.pieces.held(header, key);
+                let deleted = sayings.keys().filter(is_gone).copied().collect();
+                take_back(&batches, &sayings, &deleted, &mut taken);
+            }
             rows.retain(|slot| {
                 let stored = sayings.get(&key(slot)).and_then(|said| said.last());
                 stored.map(|(_, value)| Reading::Value(*value)) != Some(slot.reading)
@@ -149,18 +190,19 @@ impl Stored<'_> {
         header: &Header,
     ) -> Result<Vec<(Vec<Arc<Batch>>, Sayings)>, PostgresFault> {
         let name = source_batch(&header.origin, header.batch.as_deref());
-        let newest = self.snapshot.newest_batch();
-        let records = self.archive.batches_of_source(&name, newest).map_err(fault)?;
-        let mut by_instant: BTreeMap<Instant, (Vec<Arc<Batch>>, Sayings)> = BTreeMap::new();
+        let records = self.archive.batches_of_source(&name, self.newest).map_err(fault)?;
+        let mut by_instant: BTreeMap<Option<Instant>, (Vec<Arc<Batch>>, Sayings)> = BTreeMap::new();
         for record in records {
             let batch = record.batch;
+            // One without an instant counts from when it was recorded; all such are of one row of versions.
+            let instant = header.valid_after.unwrap_or(batch.recorded);
             let is_meant = batch.provider == header.provider
-                && header.valid_after.is_none_or(|instant| batch.valid_after == instant)
+                && batch.valid_after == instant
                 && self.archive.withdrawn_at(batch.sequence).map_err(fault)?.is_none();
             if !is_meant {
                 continue;
             }
-            let (batches, sayings) = by_instant.entry(batch.valid_after).or_default();
+            let (batches, sayings) = by_instant.entry(header.valid_after).or_default();
             if self.add(header, batch.sequence, sayings)? {
                 batches.push(Arc::new(batch));
             }

@@ -21,10 +21,7 @@ use uuid::Uuid;
 use super::gathered::Gathered;
 use super::kept::Followed;
 use super::stored::{Stored, TakenBack};
-use super::values::Header;
-
-/// User and note of a batch.
-pub(super) type Said = (Option<Arc<str>>, Option<Arc<str>>);
+use super::values::{Header, Said};
 
 /// What has been read of a transaction: nothing of it counts before its end has come.
 #[derive(Default)]
@@ -122,27 +119,26 @@ impl Maker {
         statements.sort_by_key(rank);
         let (mut said, mut deleted, mut back) = (Vec::new(), Vec::new(), Back::default());
         for group in gathered.groups() {
-            let header = group.header.clone();
+            let (header, told) = (group.header.clone(), group.said.clone());
             if group.is_deleted {
                 deleted.push((header, group.into_slots()));
             } else if stored.is_reading {
                 let (left, taken, seen) = stored.compared(&header, group.into_slots())?;
                 made.seen.extend(seen);
                 back.add(header.kind, taken);
-                said.extend((!left.is_empty()).then_some((header, left)));
+                said.extend((!left.is_empty()).then_some((header, told, left)));
             } else {
-                said.push((header, group.into_slots()));
+                said.push((header, told, group.into_slots()));
             }
         }
         let units = statements.iter().flat_map(units_of);
-        let slots = said.iter().flat_map(|(_, slots)| slots);
+        let slots = said.iter().flat_map(|(.., slots)| slots);
         let units = units.chain(slots.map(|slot| slot.unit)).chain(elsewhere);
         let reference = &stored.snapshot.reference;
         let first_seen: BTreeSet<Unit> =
             units.filter(|unit| self.is_first(*unit, reference)).collect();
-        for unit in first_seen {
-            self.made.insert(unit);
-            made.changes.push(Change::Unit(unnamed_unit(unit, Instant::MIN)));
+        for unit in &first_seen {
+            made.changes.push(Change::Unit(unnamed_unit(*unit, Instant::MIN)));
         }
         made.changes.extend(statements);
         for origin in &emptied {
@@ -158,8 +154,8 @@ impl Maker {
             }
         }
         self.take_back(back, stored, &mut made);
-        for (header, slots) in said {
-            let told = header.batch.as_ref().and_then(|batch| batches.get(batch)).cloned();
+        for (header, told, slots) in said {
+            let told = completed(told, &header, &batches);
             let saved = self.saved(header, slots, told, stored)?;
             made.changes.extend(saved.changes);
             made.ids.extend(saved.ids);
@@ -171,6 +167,8 @@ impl Maker {
             let recorded = None;
             made.changes.push(Change::Refused(RefusedBatch { code, values: unreadable, recorded }));
         }
+        // Nothing can fail any more: it is handed on.
+        self.made.extend(first_seen);
         Ok(made)
     }
 
@@ -193,14 +191,15 @@ impl Maker {
             made.changes.push(Change::Withdrawal(Withdrawal {
                 batch: BatchName::Id(id),
                 recorded: Instant::MIN,
-                checks: self.checks,
+                // What the other system has done is not ours to refuse, nor what stays of what it had accepted.
+                checks: Checks::default(),
                 user: Some(self.user.clone()),
             }));
         }
         for (kind, batch, slots) in back.staying {
             let batch = Batch { id: stored.staying_id(&batch), ..Batch::clone(&batch) };
             let batch = Batch { sequence: Sequence(0), recorded: Instant::MIN, ..batch };
-            self.save(batch, kind, slots, made);
+            self.save(batch, kind, slots, Checks::default(), made);
         }
     }
 
@@ -215,19 +214,20 @@ impl Maker {
         &self,
         header: Header,
         slots: Vec<SlotValue>,
-        told: Option<Said>,
+        (user, note): Said,
         stored: &Stored<'_>,
     ) -> Result<Made, PostgresFault> {
         let (id, before) = stored.id(&batch_name(&header))?;
-        let (said, kind) = (told.or(before).unwrap_or_default(), header.kind);
+        let (user_before, note_before) = before.unwrap_or_default();
+        let (said, kind) = ((user.or(user_before), note.or(note_before)), header.kind);
         let mut made = Made::default();
-        self.save(self.batch(id, header, said), kind, slots, &mut made);
+        self.save(self.batch(id, header, said), kind, slots, self.checks, &mut made);
         Ok(made)
     }
 
     fn batch(&self, id: Uuid, header: Header, (user, note): Said) -> Batch {
-        let user = header.user.or(user).filter(|text| !text.is_empty());
-        let note = header.note.or(note).filter(|text| !text.is_empty());
+        let user = user.filter(|text| !text.is_empty());
+        let note = note.filter(|text| !text.is_empty());
         Batch {
             id,
             sequence: Sequence(0),
@@ -242,16 +242,34 @@ impl Maker {
         }
     }
 
-    fn save(&self, batch: Batch, kind: Kind, mut slots: Vec<SlotValue>, made: &mut Made) {
+    fn save(
+        &self,
+        batch: Batch,
+        kind: Kind,
+        mut slots: Vec<SlotValue>,
+        checks: Checks,
+        made: &mut Made,
+    ) {
         let mut refusals = Refusals::default();
         let entries: Vec<Entry> = slots::entries(kind, &mut slots, &mut refusals);
         let shared = |text: &Option<String>| text.as_deref().map(Into::into);
         made.ids.push((batch.id, (shared(&batch.user), shared(&batch.note))));
         made.values += entries.iter().map(|entry| entry.curve.len()).sum::<usize>();
-        let (checks, path, refused) = (self.checks, None, refusals.into_counts());
+        let (path, refused) = (None, refusals.into_counts());
         made.refused += refused.iter().map(|(_, values)| values).sum::<u64>();
         made.changes.push(Change::Save(Save { batch, checks, path, entries, refused }));
     }
+}
+
+/// What is said of a batch: by its rows, else by the row that describes it.
+pub(super) fn completed(
+    (user, note): Said,
+    header: &Header,
+    batches: &BTreeMap<Arc<str>, Said>,
+) -> Said {
+    let told = header.batch.as_ref().and_then(|batch| batches.get(batch)).cloned();
+    let (of_batch, note_of_batch) = told.unwrap_or_default();
+    (user.or(of_batch), note.or(note_of_batch))
 }
 
 /// What the batch of a header is called: its rows make one batch wherever they are read.

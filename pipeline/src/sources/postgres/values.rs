@@ -25,9 +25,10 @@ pub(super) struct Header {
     pub(super) kind: Kind,
     /// None: from when it is recorded.
     pub(super) valid_after: Option<Instant>,
-    pub(super) user: Option<Arc<str>>,
-    pub(super) note: Option<Arc<str>>,
 }
+
+/// User and note of a batch.
+pub(super) type Said = (Option<Arc<str>>, Option<Arc<str>>);
 
 /// Where a field comes from, once the columns are known.
 #[derive(Clone, Debug)]
@@ -168,7 +169,7 @@ impl ValueReader {
         layout: &Layout,
         row: &V,
         is_deleted: bool,
-    ) -> Result<(Header, SlotValue), RowFault> {
+    ) -> Result<(Header, Said, SlotValue), RowFault> {
         let unit_type = self.unit_type.read(text_of(&layout.unit_type, row), UnitType::parse);
         let unit_type = unit_type.ok_or_else(|| fault("unit_type", "PP, CMP or GRP"))?;
         let unit_no = text_of(&layout.unit_no, row).and_then(Unit::parse_no);
@@ -210,10 +211,10 @@ impl ValueReader {
             provider,
             kind,
             valid_after,
-            user: shared(&mut self.user, text_of(&layout.user, row).filter(|_| !is_deleted)),
-            note: shared(&mut self.note, text_of(&layout.note, row).filter(|_| !is_deleted)),
         };
-        Ok((header, SlotValue { unit, period, start, reading }))
+        let user = shared(&mut self.user, text_of(&layout.user, row));
+        let note = shared(&mut self.note, text_of(&layout.note, row));
+        Ok((header, (user, note), SlotValue { unit, period, start, reading }))
     }
 
     fn period<V: Values + ?Sized>(

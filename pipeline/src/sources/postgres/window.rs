@@ -9,7 +9,7 @@ use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::Unit;
 use uuid::Uuid;
 
-use super::transaction::Said;
+use super::values::Said;
 
 /// Transactions under way at most: two ticks of the largest kind, so that one gathers while another is decided.
 const TRANSACTIONS: usize = 20_000;
@@ -38,10 +38,21 @@ pub(super) struct Window {
     first: u64,
     values: usize,
     ids: HashMap<Uuid, Said, FixedState>,
-    settled: Option<u64>,
+    /// Where the log stands behind all that is durable and visible.
+    settled: u64,
 }
 
 impl Window {
+    /// A window behind what is durable.
+    pub(super) fn after(settled: u64) -> Window {
+        Window { settled, ..Window::default() }
+    }
+
+    /// Another log is begun, at that place.
+    pub(super) fn begin(&mut self, lsn: u64) {
+        self.settled = lsn;
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.items.len() >= TRANSACTIONS || self.values >= VALUES
     }
@@ -82,18 +93,18 @@ impl Window {
             for (id, _) in &under.ids {
                 self.ids.remove(id);
             }
-            self.settled = Some(under.lsn);
+            self.settled = under.lsn;
         }
     }
 
     /// All before that place is durable and visible.
     pub(super) fn reached(&mut self, lsn: u64) {
-        self.settled = Some(lsn);
+        self.settled = self.settled.max(lsn);
     }
 
-    /// Where the log may be confirmed up to, once.
-    pub(super) fn take_settled(&mut self) -> Option<u64> {
-        self.settled.take()
+    /// Where the log may be confirmed up to.
+    pub(super) fn settled(&self) -> u64 {
+        self.settled
     }
 
     /// When the oldest was committed.
@@ -110,7 +121,7 @@ mod tests {
 
     #[test]
     fn only_what_lies_before_all_that_is_under_way_may_be_confirmed() {
-        let mut window = Window::default();
+        let mut window = Window::after(5);
         let unit = Unit { unit_type: UnitType::PowerPlant, unit_no: 3 };
         let under = |lsn: u64| Under {
             lsn,
@@ -122,13 +133,13 @@ mod tests {
         let numbers = [10, 20, 30].map(|lsn| window.push(under(lsn)));
         assert_eq!((numbers, window.oldest()), ([0, 1, 2], Some(Instant(10))));
         window.settle(1);
-        assert_eq!(window.take_settled(), None);
+        assert_eq!(window.settled(), 5);
         assert!(
             window.said(&Uuid::from_u128(20)).is_some(),
             "it is not let go before those in front"
         );
         window.settle(0);
-        assert_eq!((window.take_settled(), window.take_settled()), (Some(20), None));
+        assert_eq!(window.settled(), 20);
         assert!(
             window.said(&Uuid::from_u128(20)).is_none()
                 && window.said(&Uuid::from_u128(30)).is_some()
@@ -141,6 +152,6 @@ mod tests {
         assert_eq!(window.push(under(40)), 3, "numbers go on");
         window.settle(3);
         window.settle(2);
-        assert_eq!((window.take_settled(), window.is_empty(), window.values), (Some(40), true, 0));
+        assert_eq!((window.settled(), window.is_empty(), window.values), (40, true, 0));
     }
 }

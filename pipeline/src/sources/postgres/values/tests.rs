@@ -32,8 +32,9 @@ fn of_rows_that_come_twice_the_last_state_counts() {
     let mut states = |rows: &[(&str, bool)]| -> Vec<(bool, Vec<Reading>)> {
         let mut gathered = Gathered::default();
         for (text, is_deleted) in rows {
-            let (header, slot) = reader.read(&layout, row(text).as_slice(), *is_deleted).unwrap();
-            gathered.add(header, slot, *is_deleted);
+            let (header, said, slot) =
+                reader.read(&layout, row(text).as_slice(), *is_deleted).unwrap();
+            gathered.add(header, said, slot, *is_deleted);
         }
         let groups = gathered.groups().into_iter();
         groups
@@ -81,7 +82,7 @@ fn what_cannot_be_read_is_named_by_field_and_rule() {
         let problem = reader.read(&layout, row(text).as_slice(), false).unwrap_err();
         assert_eq!(problem.field, field, "{text}");
     }
-    let (header, slot) = reader
+    let (header, _, slot) = reader
         .read(&layout, row("7,2026-01-01,2026-01-01 01:00:00,-,x,-").as_slice(), false)
         .unwrap();
     assert_eq!((header.valid_after, header.batch, slot.reading), (None, None, Reading::Unreadable));
