@@ -234,8 +234,7 @@ impl Engine {
         let mut together = Together::default();
         let mut applied =
             Applied { epoch: tick.epoch, replies: Vec::new(), digest: Default::default() };
-        let mut place = 0;
-        for part in parts::all(tick, &self.spools)? {
+        for (part, place) in parts::all(tick, &self.spools)?.zip(0..) {
             let (part, continues) = part?;
             // Nobody hears of single changes in a file: they are many.
             let told = if part.spooled.is_some() { Replies::None } else { wanted };
@@ -243,7 +242,6 @@ impl Engine {
             applied.replies.extend(decided.replies);
             applied.digest = parts::joined(place, applied.digest, decided.digest);
             together.add(closed);
-            place += 1;
         }
         if let Some(whole) = together.whole() {
             self.read_model.publish(whole);

@@ -63,7 +63,7 @@ pub enum Hearer {
 #[derive(Debug)]
 pub enum Handed {
     /// A durable tick.
-    Tick(Journaled),
+    Tick(Box<Journaled>),
     /// Answer when everything handed over before is visible.
     Flush(oneshot::Sender<()>),
 }
@@ -74,7 +74,7 @@ pub enum Backfill {
     /// A change and the source's position with it.
     Change(Box<Change>, Position),
     /// A message of another system.
-    Message(Message),
+    Message(Box<Message>),
     /// Everything sent before is visible when this is answered.
     Flush(oneshot::Sender<()>),
 }
@@ -304,7 +304,11 @@ impl Ingest {
         self.due.extend(due_in(&tick));
         self.due = self.due.split_off(&Instant(tick.clock.0.saturating_add(1)));
         let journal_bytes = self.start.journal.bytes();
-        if self.engine.send(Handed::Tick(Journaled { tick, hearers, journal_bytes })).is_err() {
+        if self
+            .engine
+            .send(Handed::Tick(Box::new(Journaled { tick, hearers, journal_bytes })))
+            .is_err()
+        {
             return Err(IngestError::EngineStopped);
         }
         Ok(None)

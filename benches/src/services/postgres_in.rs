@@ -227,7 +227,7 @@ fn latency(plan: &Plan, table: &mut Table) -> Result<()> {
         say(&format!("{LATENCY}: round {round}"));
     }
     let measured = Measured::latency(&runs);
-    let percentiles = measured.percentiles.clone().unwrap_or_default();
+    let percentiles = measured.percentiles.unwrap_or_default();
     let remark = format!(
         "transactions of {SLOTS} rows, {RATE} rows a second; from when the commit was sent until the subscriber had \
          it; p50 {:.2} ms, p99 {:.2} ms",

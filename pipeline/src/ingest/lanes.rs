@@ -163,7 +163,7 @@ impl Lanes {
         for item in self.backfill.load(values, is_alone, same_source) {
             match item {
                 Backfill::Change(change, position) => changes.push((*change, position)),
-                Backfill::Message(message) => messages.push(message),
+                Backfill::Message(message) => messages.push(*message),
                 Backfill::Flush(done) => return Load::Flush(done),
             }
         }
@@ -173,7 +173,7 @@ impl Lanes {
     /// Puts back messages that could not be taken in, in front of those behind them, for a while.
     pub fn put_back(&mut self, messages: Vec<Message>, pause: Duration) {
         for message in messages.into_iter().rev() {
-            self.backfill.held.push_front(Backfill::Message(message));
+            self.backfill.held.push_front(Backfill::Message(Box::new(message)));
         }
         self.held_until = Some(Instant::now() + pause);
     }

@@ -148,7 +148,7 @@ fn run_engine(
     let mut writing: Option<JoinHandle<()>> = None;
     while let Ok(handed) = journaled.recv() {
         let Journaled { tick, hearers, journal_bytes } = match handed {
-            Handed::Tick(tick) => tick,
+            Handed::Tick(tick) => *tick,
             Handed::Flush(done) => {
                 // Who asked may have gone away.
                 let _ = done.send(());

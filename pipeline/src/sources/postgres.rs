@@ -216,7 +216,7 @@ impl Database {
         let teller = Teller { to: self.tell.clone(), number };
         let message = Message { changes, spooled, kept, offsets: vec![offset], teller };
         self.place = Some(place);
-        self.backfill.send(Backfill::Message(message)).await.map_err(engine_stopped)
+        self.backfill.send(Backfill::Message(Box::new(message))).await.map_err(engine_stopped)
     }
 
     /// Remembers a place without a change, durably.

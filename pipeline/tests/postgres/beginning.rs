@@ -1,7 +1,7 @@
 //! The first reading, and what stands in its way.
 
 use super::random::{Desk, PROVIDERS, plants};
-use super::stage::{Database, Engine, await_truth, awaited, seed};
+use super::stage::{Database, Engine, assert_checks, await_truth, awaited, seed};
 
 #[test]
 fn tables_are_read_as_they_are_and_followed_from_there() {
@@ -213,10 +213,22 @@ fn a_generated_fleet_fills_the_tables_and_is_read_from_there() {
     assert_eq!(engine.counted("refused"), 0, "{}", engine.words());
     // What was decided is decided the same from the journal.
     engine.stop();
-    let mut check = super::process::program();
-    check.args(["check", "--data"]).arg(room.path().join("data"));
-    super::process::finish(&mut check).succeeded();
+    assert_checks(&room.path().join("data"));
 }
+
+/// What rows mean that have neither batch nor instant.
+const CURVES: &str = "\
+[[table]]
+table = \"curves\"
+input = \"forecasts\"
+[table.fields]
+unit_type = { value = \"PP\" }
+unit_no = \"park\"
+provider = { value = \"m\" }
+delivery_start = \"at\"
+period_minutes = { value = \"60\" }
+value = \"mw\"
+";
 
 /// Rows of one version are read in pieces, and compared with all that is in when they are read again.
 #[test]
@@ -229,17 +241,6 @@ fn rows_without_batch_and_instant_are_read_in_pieces_and_again() {
     );
     let room = tempfile::tempdir().unwrap();
     let mapping = room.path().join("mapping.toml");
-    let write = |more: &str| {
-        std::fs::write(
-            &mapping,
-            format!(
-                "[[table]]\ntable = \"curves\"\ninput = \"forecasts\"\n[table.fields]\nunit_type = {{ value = \"PP\" }}\n\
-                 unit_no = \"park\"\nprovider = {{ value = \"m\" }}\ndelivery_start = \"at\"\n\
-                 period_minutes = {{ value = \"60\" }}\nvalue = \"mw\"\n{more}"
-            ),
-        )
-        .unwrap();
-    };
     let setting = |more: &str| {
         let file = mapping.display().to_string();
         database.setting_with(&format!(", mapping={file:?}, publication={:?}{more}", database.name))
@@ -271,7 +272,7 @@ fn rows_without_batch_and_instant_are_read_in_pieces_and_again() {
             engine.words()
         );
     };
-    write("");
+    std::fs::write(&mapping, CURVES).unwrap();
     let few = [("SMARTPULSE_TEST_SPOOL_ROWS", "300")];
     let mut engine = Engine::start_with(&room.path().join("data"), &setting(""), &few);
     engine.await_following();
@@ -293,7 +294,27 @@ fn rows_without_batch_and_instant_are_read_in_pieces_and_again() {
         await_all(&engine, "read again");
     }
     engine.stop();
-    let mut check = super::process::program();
-    check.args(["check", "--data"]).arg(room.path().join("data"));
-    super::process::finish(&mut check).succeeded();
+    assert_checks(&room.path().join("data"));
+}
+
+#[test]
+fn a_table_that_is_mapped_later_is_not_taken_for_read() {
+    let database = Database::new();
+    let room = tempfile::tempdir().unwrap();
+    let publication = format!(", publication={:?}", database.name);
+    let mut engine = Engine::start(&room.path().join("data"), &database.setting_with(&publication));
+    engine.await_following();
+    engine.stop();
+    database.sql(&format!(
+        "CREATE TABLE other (id int PRIMARY KEY); ALTER PUBLICATION {} ADD TABLE other",
+        database.name
+    ));
+    let mapping = room.path().join("mapping.toml");
+    let text = "[[table]]\ntable = \"other\"\ninput = \"units\"\n[table.fields]\n\
+                unit_type = { value = \"PP\" }\nunit_no = \"id\"\n";
+    std::fs::write(&mapping, text).unwrap();
+    let file = mapping.display().to_string();
+    engine.set(&database.setting_with(&format!("{publication}, mapping={file:?}")));
+    engine.start_again();
+    await_reason(&engine, "public.other is mapped, and its rows have not been read");
 }

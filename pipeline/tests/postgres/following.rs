@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::random::{Desk, PROVIDERS, plants};
-use super::stage::{Database, Engine, await_truth, awaited, seed};
+use super::stage::{Database, Engine, assert_checks, await_truth, awaited, seed};
 
 /// A row of forecasts of one batch for hour `hour` of 2026-03-01.
 fn row(batch: u32, plant: u32, hour: u32, valid_after: u32, value: &str) -> String {
@@ -97,9 +97,7 @@ fn a_row_that_is_deleted_lets_the_one_before_count_again() {
     await_truth(&engine, &database.server, &database.name, &["Desk"]);
     // What was decided in parts is decided the same from the journal.
     engine.stop();
-    let mut check = super::process::program();
-    check.args(["check", "--data"]).arg(room.path().join("data"));
-    super::process::finish(&mut check).succeeded();
+    assert_checks(&room.path().join("data"));
 }
 
 #[test]
@@ -269,6 +267,19 @@ fn a_transaction_of_any_size_is_one_epoch() {
     );
     assert_eq!(history.expect_status(200).json()["data"][0]["note"], "much");
     assert!(!engine.words().contains("it is read again"), "{}", engine.words());
+    engine.stop();
+    assert_checks(&data);
+}
+
+#[test]
+fn what_lies_in_files_is_deleted_changed_and_applied_again_as_everything_else() {
+    let database = Database::new();
+    database.sql(&plants());
+    let room = tempfile::tempdir().unwrap();
+    let data = room.path().join("data");
+    let mut engine = Engine::start_with(&data, &database.setting(), &FEW);
+    engine.await_following();
+    database.sql(&many(1, 700, 1));
     // It deletes some of its own rows, some of others, and all of a table.
     database.sql(&format!(
         "BEGIN; {} DELETE FROM t004forecast WHERE extract(hour FROM delivery_start) = 3; COMMIT;",
@@ -312,7 +323,5 @@ fn a_transaction_of_any_size_is_one_epoch() {
         await_truth(&engine, &database.server, &database.name, &["Desk"]);
     }
     engine.stop();
-    let mut check = super::process::program();
-    check.args(["check", "--data"]).arg(&data);
-    super::process::finish(&mut check).succeeded();
+    assert_checks(&data);
 }

@@ -57,35 +57,7 @@ impl Desk {
             self.random.random_range(1..9)
         );
         for _ in 0..self.random.random_range(1..=3) {
-            self.written += 1;
-            let (plant, provider) =
-                (self.random.random_range(1..=PLANTS), PROVIDERS[self.random.random_range(0..2)]);
-            let minutes = [15, 60][self.random.random_range(0..2)];
-            let (first, slots) = (self.random.random_range(0..40), self.random.random_range(1..30));
-            let mut rows = Vec::new();
-            for slot in first..first + slots {
-                let value = match self.random.random_range(0..20) {
-                    0 => "NULL".to_owned(),
-                    _ => format!(
-                        "{}.{:04}",
-                        self.random.random_range(-50..900),
-                        self.random.random_range(0..10_000)
-                    ),
-                };
-                let start = slot * minutes;
-                rows.push(format!(
-                    "('{batch}', 'PP', {plant}, timestamp '2026-03-01' + interval '{start} min', \
-                     timestamp '2026-03-01' + interval '{} min', '{provider}', \
-                     timestamp '2026-01-01' + interval '{} ms', {value})",
-                    start + minutes,
-                    self.written
-                ));
-            }
-            let _ = writeln!(
-                text,
-                "INSERT INTO t004forecast VALUES {} ON CONFLICT DO NOTHING;",
-                rows.join(", ")
-            );
+            text.push_str(&self.curve(batch));
         }
         self.written += 1;
         let hour = self.random.random_range(0..48);
@@ -127,6 +99,35 @@ impl Desk {
             "COMMIT;\n"
         });
         text
+    }
+
+    /// Rows of one plant and provider, as of an instant of their own.
+    fn curve(&mut self, batch: Uuid) -> String {
+        self.written += 1;
+        let (plant, provider) =
+            (self.random.random_range(1..=PLANTS), PROVIDERS[self.random.random_range(0..2)]);
+        let minutes = [15, 60][self.random.random_range(0..2)];
+        let (first, slots) = (self.random.random_range(0..40), self.random.random_range(1..30));
+        let mut rows = Vec::new();
+        for slot in first..first + slots {
+            let value = match self.random.random_range(0..20) {
+                0 => "NULL".to_owned(),
+                _ => format!(
+                    "{}.{:04}",
+                    self.random.random_range(-50..900),
+                    self.random.random_range(0..10_000)
+                ),
+            };
+            let start = slot * minutes;
+            rows.push(format!(
+                "('{batch}', 'PP', {plant}, timestamp '2026-03-01' + interval '{start} min', \
+                 timestamp '2026-03-01' + interval '{} min', '{provider}', \
+                 timestamp '2026-01-01' + interval '{} ms', {value})",
+                start + minutes,
+                self.written
+            ));
+        }
+        format!("INSERT INTO t004forecast VALUES {} ON CONFLICT DO NOTHING;\n", rows.join(", "))
     }
 
     pub(crate) fn transactions(&mut self, count: u32) -> String {

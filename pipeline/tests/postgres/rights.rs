@@ -73,18 +73,4 @@ fn a_user_with_few_rights_reads_over_a_connection_that_is_known() {
     engine.set(&setting(", tls=\"require\""));
     engine.start_again();
     engine.await_following();
-    // A table that is mapped later has not been read.
-    engine.stop();
-    server
-        .sql(
-            "DROP TABLE t000entity_permission; CREATE TABLE other (id int PRIMARY KEY, name text); \
-             GRANT SELECT ON other TO reader; ALTER PUBLICATION smartpulse ADD TABLE other",
-        )
-        .unwrap();
-    let mapping = room.path().join("mapping.toml");
-    fs::write(&mapping, "[[table]]\ntable = \"other\"\ninput = \"units\"\n[table.fields]\nunit_type = { value = \"PP\" }\nunit_no = \"id\"\n").unwrap();
-    engine
-        .set(&setting(&format!(", tls=\"require\", mapping={:?}", mapping.display().to_string())));
-    engine.start_again();
-    await_reason(&engine, "public.other is mapped, and its rows have not been read");
 }

@@ -273,3 +273,10 @@ pub(crate) fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
     panic!("{what}: not seen in time");
 }
+
+/// What was decided is decided the same from the journal, and everything stored agrees.
+pub(crate) fn assert_checks(data: &Path) {
+    let mut check = super::process::program();
+    check.args(["check", "--data"]).arg(data);
+    super::process::finish(&mut check).succeeded();
+}

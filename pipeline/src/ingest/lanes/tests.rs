@@ -77,7 +77,7 @@ fn a_tick_is_of_one_source_and_a_flush_waits_its_turn() {
 fn message(changes: Vec<Change>) -> Backfill {
     let (to, _) = mpsc::unbounded_channel();
     let (kept, offsets, teller) = (Vec::new(), Vec::new(), Teller { to, number: 0 });
-    Backfill::Message(Message { changes, spooled: None, kept, offsets, teller })
+    Backfill::Message(Box::new(Message { changes, spooled: None, kept, offsets, teller }))
 }
 
 #[test]

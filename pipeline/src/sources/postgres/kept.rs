@@ -61,10 +61,10 @@ impl Keeper {
         let mut tables = BTreeMap::new();
         for mapped in mapping.tables.iter().filter(|table| table.input.is_kept()) {
             let name: Arc<str> = format!("{source} {}", mapped.table).into();
-            let read = |(key, row): (&Box<str>, &Box<str>)| {
-                Some((key.clone(), serde_json::from_str(row).ok()?))
-            };
-            let rows = kept.get(&name).into_iter().flatten().filter_map(read).collect();
+            let rows = kept.get(&name).into_iter().flatten();
+            let rows = rows
+                .filter_map(|(key, row)| Some((key.clone(), serde_json::from_str(row).ok()?)))
+                .collect();
             tables.insert(mapped.table.clone(), KeptTable { name, key: Vec::new(), rows });
         }
         let free_lock = Box::new(free_lock);

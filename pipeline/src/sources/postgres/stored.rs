@@ -77,6 +77,9 @@ pub(super) struct TakenBack {
     pub(super) staying: Vec<(Arc<Batch>, Vec<SlotValue>)>,
 }
 
+/// Batches of one instant and what they say.
+type SaidBefore = (Vec<Arc<Batch>>, Sayings);
+
 /// What tells a value of a batch from others.
 type Key = (Unit, Period, Instant);
 
@@ -104,9 +107,9 @@ fn take_back(
         stays.then_some(SlotValue { unit, period, start, reading: Reading::Value(*value) })
     });
     let staying: Vec<SlotValue> = staying.collect();
-    let gone = batches.iter().filter(|batch| touched.contains(&batch.sequence));
+    let mut gone = batches.iter().filter(|batch| touched.contains(&batch.sequence));
     taken.withdrawn.extend(gone.clone().map(|batch| batch.id));
-    if let Some(newest) = gone.last().filter(|_| !staying.is_empty()) {
+    if let Some(newest) = gone.next_back().filter(|_| !staying.is_empty()) {
         taken.staying.push((Arc::clone(newest), staying));
     }
 }
@@ -185,13 +188,10 @@ impl Stored<'_> {
     }
 
     /// The batches that rows of `header` have become, by their instants, and what they say.
-    fn said_before(
-        &self,
-        header: &Header,
-    ) -> Result<Vec<(Vec<Arc<Batch>>, Sayings)>, PostgresFault> {
+    fn said_before(&self, header: &Header) -> Result<Vec<SaidBefore>, PostgresFault> {
         let name = source_batch(&header.origin, header.batch.as_deref());
         let records = self.archive.batches_of_source(&name, self.newest).map_err(fault)?;
-        let mut by_instant: BTreeMap<Option<Instant>, (Vec<Arc<Batch>>, Sayings)> = BTreeMap::new();
+        let mut by_instant: BTreeMap<Option<Instant>, SaidBefore> = BTreeMap::new();
         for record in records {
             let batch = record.batch;
             // One without an instant counts from when it was recorded; all such are of one row of versions.

@@ -259,7 +259,7 @@ impl Partition {
         let teller = Teller { to: self.tell.clone(), number };
         let kept = Vec::new();
         let message = Message { changes: vec![change], spooled: None, kept, offsets, teller };
-        let sent = self.topic.backfill.send(Backfill::Message(message)).await;
+        let sent = self.topic.backfill.send(Backfill::Message(Box::new(message))).await;
         sent.map_err(|_| PulsarFault::Unreachable {
             doing: "handing a message on",
             problem: "the engine has stopped".to_owned(),
