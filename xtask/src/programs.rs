@@ -1,6 +1,7 @@
-//! The workspace's test programs, in two rows at once: those that wait for servers of their own beside those that
-//! compute. Each one's output is shown whole, when it has ended, as `cargo test` shows it.
+//! The workspace's test programs, two at once: those that wait for servers of their own beside those that compute, and
+//! when there are none of them left, two that compute. Each one's output is shown whole, when it has ended, as `cargo test` shows it.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -24,15 +25,23 @@ struct Program {
     waits: bool,
 }
 
+/// Programs that are still to run.
+struct Row<'p>(Mutex<VecDeque<&'p Program>>);
+
+impl<'p> Row<'p> {
+    fn next(&self) -> Option<&'p Program> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
 /// Builds and runs them all, and then the examples in the documentation; gives what failed.
 pub(crate) fn run(configure: &(dyn Fn(&mut Command) + Sync)) -> Result<Vec<String>> {
     let programs = build(configure)?;
     let failed = Mutex::new(Vec::new());
     let shown = Mutex::new(());
-    let run_row = |row: Vec<&Program>| {
-        for program in row {
-            let outcome = run_one(program, configure, &shown);
-            let problem = match outcome {
+    let run_next = |rows: &[&Row<'_>]| {
+        while let Some(program) = rows.iter().find_map(|row| row.next()) {
+            let problem = match run_one(program, configure, &shown) {
                 Ok(true) => continue,
                 Ok(false) => program.name.clone(),
                 Err(fault) => format!("{}: {fault:#}", program.name),
@@ -40,10 +49,12 @@ pub(crate) fn run(configure: &(dyn Fn(&mut Command) + Sync)) -> Result<Vec<Strin
             failed.lock().unwrap_or_else(PoisonError::into_inner).push(problem);
         }
     };
-    let (waiting, computing) = programs.iter().partition(|program| program.waits);
+    let (waiting, computing): (VecDeque<&Program>, VecDeque<&Program>) =
+        programs.iter().partition(|program| program.waits);
+    let (waiting, computing) = (Row(Mutex::new(waiting)), Row(Mutex::new(computing)));
     thread::scope(|scope| {
-        scope.spawn(|| run_row(waiting));
-        run_row(computing);
+        scope.spawn(|| run_next(&[&waiting, &computing]));
+        run_next(&[&computing]);
     });
     let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut examples = project::cargo()?;
