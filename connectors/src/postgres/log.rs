@@ -28,7 +28,7 @@ const CONFIRMING: Duration = Duration::from_secs(1);
 pub enum LogEvent {
     /// A transaction begins: when it was committed, and where in the log that stands.
     Begin(Instant, u64),
-    /// A change of the transaction, to be read with [`LogBytes::read`].
+    /// A change of the transaction, to be read with [`LogBytes::message`].
     Change(LogBytes),
     /// The transaction ends; the log stands there behind it.
     Commit(u64),
