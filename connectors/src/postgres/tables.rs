@@ -80,10 +80,7 @@ impl PostgresSession {
     ///
     /// # Errors
     /// [`PostgresFault::Unreachable`].
-    pub async fn oids(
-        &mut self,
-        mapping: &Mapping,
-    ) -> Result<BTreeMap<TableName, u32>, PostgresFault> {
+    async fn oids(&mut self, mapping: &Mapping) -> Result<BTreeMap<TableName, u32>, PostgresFault> {
         let there = self
             .rows(
                 "looking for the tables",

@@ -185,6 +185,11 @@ fn tables_of_any_shape_are_mapped_by_a_file() {
         (slot["ds"] == "2026-03-01T21:00:00Z" && slot["v"] == 12.5).then_some(())
     });
     assert_eq!(engine.counted("refused"), 0, "{}", engine.words());
+    // A partition that tells less than its table.
+    database.sql("ALTER TABLE wind.curves_late REPLICA IDENTITY DEFAULT");
+    await_reason(&engine, "REPLICA IDENTITY FULL (each partition, too)");
+    database.sql("ALTER TABLE wind.curves_late REPLICA IDENTITY FULL");
+    engine.await_following();
 }
 
 /// A generated fleet in the legacy tables, read: what is shown is what the tables hold.

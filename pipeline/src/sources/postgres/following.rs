@@ -318,8 +318,9 @@ async fn look(
         Err(fault) => return fault,
     };
     loop {
-        let tables = match session.oids(&mapping).await {
-            Ok(tables) => tables,
+        // They may have been altered so that the log no longer tells which row was deleted.
+        let tables = match Box::pin(session.tables(&settings, &mapping)).await {
+            Ok((tables, _)) => tables.into_iter().map(|found| (found.table, found.oid)).collect(),
             Err(fault) => return fault,
         };
         match session.slot(&settings.slot).await {
