@@ -254,6 +254,7 @@ impl Database {
                 LogMessage::Relation(_) | LogMessage::Other => {}
             }
         }
+        self.keeper.restate_others(&mut transaction.followed);
         for (table, key, fault) in &transaction.followed.faults {
             self.remark_row(table, key, fault);
         }

@@ -10,7 +10,7 @@ use smartpulse_operators::offset::KeptRow;
 use smartpulse_operators::unit::Lock;
 
 use super::fields::{Fields, Names, Row, RowFault};
-use super::statements::{LOCK_ID, restated, statements};
+use super::statements::{Key, LOCK_ID, statements, takes_back};
 use crate::engine::Rows;
 
 /// What follows from a row that came.
@@ -140,6 +140,27 @@ impl Keeper {
         }
     }
 
+    /// Of what rows have taken back, states again what other rows still say: once for all that changed together.
+    pub(super) fn restate_others(&self, followed: &mut Followed) {
+        if !followed.changes.iter().any(takes_back) {
+            return;
+        }
+        let mut said = Vec::new();
+        for mapped in &self.mapping.tables {
+            let rows =
+                self.tables.get(&mapped.table).into_iter().flat_map(|kept| kept.rows.values());
+            let fields = rows.map(|row| Fields { mapping: mapped, row, names: &self.names });
+            said.extend(fields.flat_map(|fields| statements(None, Some(fields), mapped.input).0));
+        }
+        let said: BTreeMap<Key<'_>, &Change> =
+            said.iter().map(|change| (Key::of(change), change)).collect();
+        for change in followed.changes.iter_mut().filter(|change| takes_back(change)) {
+            if let Some(still) = said.get(&Key::of(change)) {
+                *change = Change::clone(still);
+            }
+        }
+    }
+
     /// Makes the rows what they were.
     pub(super) fn undo(&mut self, steps: Vec<Undo>) {
         for step in steps.into_iter().rev() {
@@ -188,15 +209,7 @@ impl Keeper {
             let fields = |row| Fields { mapping: mapped, row, names: &self.names };
             let new = after.as_ref().map(fields);
             let old = before.as_ref().map(fields).filter(|_| new.is_some() || mapped.deletes);
-            let (mut changes, faults) = statements(old, new, mapped.input);
-            for change in &mut changes {
-                // Another row may say what this one has taken back.
-                let others = kept.rows.values().chain(after.as_ref());
-                let others = others.map(|row| Fields { mapping: mapped, row, names: &self.names });
-                if let Some(restated) = restated(change, others, mapped.input) {
-                    *change = restated;
-                }
-            }
+            let (changes, faults) = statements(old, new, mapped.input);
             into.changes.extend(changes);
             into.faults
                 .extend(faults.into_iter().map(|fault| (table.clone(), said_key.clone(), fault)));

@@ -92,6 +92,7 @@ impl Database {
         let key = key_columns(found, None, &self.mapping);
         self.keeper.identify(&found.table, &key, &mut followed);
         self.keeper.replace(&found.table, rows, &mut followed);
+        self.keeper.restate_others(&mut followed);
         let transaction = Transaction { followed, ..Transaction::default() };
         self.hand_over(transaction, reading).await
     }

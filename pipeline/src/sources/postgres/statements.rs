@@ -31,28 +31,19 @@ pub(super) fn statements(
     };
     let after = new.map_or(Vec::new(), &mut read);
     let before = old.map_or(Vec::new(), |fields| said(fields, input).unwrap_or_default());
-    let is_restated = |change: &Change| after.iter().any(|other| key(other) == key(change));
+    let is_restated = |change: &Change| after.iter().any(|other| Key::of(other) == Key::of(change));
     let taken_back = before.iter().filter(|change| !is_restated(change)).filter_map(take_back);
     let changed = after.iter().filter(|change| !before.contains(change)).cloned();
     (taken_back.chain(changed).collect(), faults)
 }
 
-/// What one of `others` says where `change` takes the same back; none where it takes nothing back, or nobody does.
-pub(super) fn restated<'f>(
-    change: &Change,
-    others: impl Iterator<Item = Fields<'f>>,
-    input: Input,
-) -> Option<Change> {
-    let takes_back = match change {
+/// Whether a statement takes back what rows may say several times.
+pub(super) fn takes_back(change: &Change) -> bool {
+    match change {
         Change::Membership(membership) => membership.deleted,
         Change::Property(property) => property.value.is_none(),
         _ => false,
-    };
-    if !takes_back {
-        return None;
     }
-    let said = others.flat_map(|fields| said(fields, input).unwrap_or_default());
-    said.into_iter().find(|other| key(other) == key(change))
 }
 
 /// What a row says, alone.
@@ -72,8 +63,8 @@ fn said(fields: Fields<'_>, input: Input) -> Result<Vec<Change>, RowFault> {
 }
 
 /// What tells a statement from others of its kind.
-#[derive(PartialEq, Eq)]
-enum Key<'c> {
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key<'c> {
     Unit(Unit, Instant),
     Membership(Unit, Unit, Instant),
     Property(Unit, &'c str),
@@ -81,13 +72,16 @@ enum Key<'c> {
     Other,
 }
 
-fn key(change: &Change) -> Key<'_> {
-    match change {
-        Change::Unit(version) => Key::Unit(version.unit, version.valid_from),
-        Change::Membership(one) => Key::Membership(one.parent, one.child, one.valid_from),
-        Change::Property(property) => Key::Property(property.unit, &property.key),
-        Change::Lock(lock) => Key::Lock(lock.id),
-        _ => Key::Other,
+impl Key<'_> {
+    /// That of a statement.
+    pub(super) fn of(change: &Change) -> Key<'_> {
+        match change {
+            Change::Unit(version) => Key::Unit(version.unit, version.valid_from),
+            Change::Membership(one) => Key::Membership(one.parent, one.child, one.valid_from),
+            Change::Property(property) => Key::Property(property.unit, &property.key),
+            Change::Lock(lock) => Key::Lock(lock.id),
+            _ => Key::Other,
+        }
     }
 }
 
