@@ -170,15 +170,8 @@ impl Engine {
         let mut workers_at_work = Workers::start(shares, base.epoch)?;
         // The gate learns what is known of units by being told it again.
         let told = Tick {
-            epoch: base.epoch,
-            clock: base.clock.unwrap_or(Instant::MIN),
             changes: base.reference.statements(),
-            position: None,
-            requests: Vec::new(),
-            digests: Vec::new(),
-            offsets: Vec::new(),
-            kept: Vec::new(),
-            spooled: None,
+            ..Tick::empty(base.epoch, base.clock.unwrap_or(Instant::MIN))
         };
         let mut cutter = Cutter::default();
         let mut chunks = cutter.cut(&told, &mut Catalog::default(), workers);

@@ -1,7 +1,7 @@
 //! Ingest: gives every change its place (sequence, `recorded`), closes ticks, and makes them durable.
 //!
 //! Ticks are as large as what waits: while one is being synced the next gathers, so a lone save travels
-//! alone and a flood shares its syncs. A withdrawal stands alone in its tick. Live changes go before
+//! alone and a flood shares its syncs. A withdrawal stands alone in its tick, but in a message. Live changes go before
 //! backfill, which ages so that it is never starved ([`lanes`]). The clock is an input ([`clock`]).
 
 pub mod clock;

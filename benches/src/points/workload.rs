@@ -273,17 +273,7 @@ impl Workload {
 
     fn tick(&mut self, changes: Vec<Change>) -> Tick {
         self.epoch += 1;
-        Tick {
-            epoch: Epoch(self.epoch),
-            clock: self.clock,
-            changes,
-            position: None,
-            requests: Vec::new(),
-            digests: Vec::new(),
-            offsets: Vec::new(),
-            kept: Vec::new(),
-            spooled: None,
-        }
+        Tick { changes, ..Tick::empty(Epoch(self.epoch), self.clock) }
     }
 }
 

@@ -113,17 +113,7 @@ impl Feeder {
 
     fn cut(&mut self, changes: Vec<Change>, workers: usize) -> Vec<Chunk> {
         self.epoch += 1;
-        let tick = Tick {
-            epoch: Epoch(self.epoch),
-            clock: self.clock,
-            changes,
-            position: None,
-            requests: Vec::new(),
-            digests: Vec::new(),
-            offsets: Vec::new(),
-            kept: Vec::new(),
-            spooled: None,
-        };
+        let tick = Tick { changes, ..Tick::empty(Epoch(self.epoch), self.clock) };
         Cutter::default().cut(&tick, &mut self.catalog, workers)
     }
 

@@ -19,15 +19,9 @@ fn tick(epoch: u64) -> Tick {
         recorded: Some(Instant(epoch as i64)),
     };
     Tick {
-        epoch: Epoch(epoch),
-        clock: Instant(epoch as i64),
         changes: vec![Change::Refused(refused)],
-        position: None,
-        requests: Vec::new(),
         digests: vec![(Epoch(epoch - 1), [epoch as u8; 16])],
-        offsets: Vec::new(),
-        kept: Vec::new(),
-        spooled: None,
+        ..Tick::empty(Epoch(epoch), Instant(epoch as i64))
     }
 }
 
