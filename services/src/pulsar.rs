@@ -32,7 +32,8 @@ const BRIEF: [&str; 2] = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 /// How long the broker may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// What one machine needs: one copy of everything, no balancing, acknowledgements of single messages of a
-/// batch kept.
+/// batch kept. A bookie takes no more by itself once a hundredth of the disk is left, or less than a file of its log may
+/// grow to (a gigabyte, unless it is told otherwise): what tests write is small, and fits where that much is not left.
 const SETTINGS: &str = "\
 clusterName=standalone
 bindAddress=127.0.0.1
@@ -44,8 +45,13 @@ managedLedgerDefaultEnsembleSize=1
 managedLedgerDefaultWriteQuorum=1
 managedLedgerDefaultAckQuorum=1
 loadBalancerEnabled=false
-diskUsageThreshold=0.99
-diskUsageWarnThreshold=0.98
+diskUsageThreshold=0.9999
+diskUsageWarnThreshold=0.9998
+diskUsageLwmThreshold=0.9998
+logSizeLimit=16777216
+minUsableSizeForEntryLogCreation=33554432
+minUsableSizeForIndexFileCreation=33554432
+minUsableSizeForHighPriorityWrites=33554432
 acknowledgmentAtBatchIndexLevelEnabled=true
 brokerDeduplicationEnabled=true
 brokerShutdownTimeoutMs=5000
