@@ -3,12 +3,13 @@
 
 mod postgres;
 mod pulsar;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use smartpulse_connectors::{PostgresFault, PulsarSettings, PulsarTopic};
+use smartpulse_connectors::{PostgresFault, PostgresSettings, PulsarSettings, PulsarTopic};
 use smartpulse_operators::offset::Place;
 use smartpulse_serve::attached::{Attached, Direction};
 use smartpulse_serve::doors::DoorRules;
@@ -57,27 +58,26 @@ impl Sources {
         let topics: Vec<pulsar::Topic> = topics.collect();
         let mut links: Vec<_> = topics.iter().map(|topic| Arc::clone(&topic.link)).collect();
         let mut databases = Vec::new();
+        let beginning = |name: &str, mapping, enforce: &[String], link| tables::Beginning {
+            name: name.to_owned(),
+            mapping,
+            enforce: enforce.to_vec(),
+            offsets: service.base.offsets.clone(),
+            kept: service.base.kept.clone(),
+            backfill: service.backfill.clone(),
+            archive: service.archive.clone(),
+            spools: service.spools.clone(),
+            read_model: Arc::clone(&service.read_model),
+            rules: config.door_rules(),
+            link,
+            now: clocks.now,
+        };
         for settings in &config.postgres {
-            let link = Attached::new(Direction::Source, "postgres", &settings.name);
+            let PostgresSettings { name, enforce, .. } = settings;
+            let link = Attached::new(Direction::Source, "postgres", name);
             links.push(Arc::clone(&link));
-            let place = match service.base.offsets.get(postgres::source_name(settings).as_str()) {
-                Some(Place::Postgres(place)) => Some(*place),
-                _ => None,
-            };
-            databases.push(postgres::Database::new(postgres::Beginning {
-                mapping: settings.mapping()?,
-                settings: settings.clone(),
-                place,
-                kept: service.base.kept.clone(),
-                backfill: service.backfill.clone(),
-                archive: service.archive.clone(),
-                spools: service.spools.clone(),
-                read_model: Arc::clone(&service.read_model),
-                rules: config.door_rules(),
-                link,
-                now: clocks.now,
-                stopping: stopping.clone(),
-            }));
+            let beginning = beginning(name, settings.mapping()?, enforce, link);
+            databases.push(postgres::Database::new(settings.clone(), beginning, stopping.clone()));
         }
         Ok(Sources { topics, databases, links, threads: Vec::new(), stop })
     }

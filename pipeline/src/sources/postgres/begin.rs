@@ -106,7 +106,7 @@ fn written(lsn: u64) -> String {
 impl Database {
     /// Refuses to go on where a table is gone that has been read: nothing tells what became of its rows.
     pub(super) fn misses(&self, there: &BTreeMap<TableName, u32>) -> Result<(), PostgresFault> {
-        let is_mapped = |table: &TableName| self.mapping.tables.iter().any(|it| it.table == *table);
+        let is_mapped = |table: &TableName| self.intake.mapping.tables.iter().any(|it| it.table == *table);
         let read = self.read.iter().filter(|(table, _)| is_mapped(table));
         match read.into_iter().find(|(table, oid)| there.get(*table) != Some(*oid)) {
             None => Ok(()),
@@ -125,15 +125,15 @@ impl Database {
     pub(super) async fn follow(&mut self) -> Result<Infallible, PostgresFault> {
         let mut session = Box::pin(PostgresSession::open(&self.settings)).await?;
         let system = Box::pin(PostgresLog::system(&self.settings)).await?;
-        let (tables, missing) = Box::pin(session.tables(&self.settings, &self.mapping)).await?;
-        for table in missing.iter().filter(|_| self.counted.tables == 0) {
-            info!(source = %self.source, %table, "a mapped table is not there");
+        let (tables, missing) = Box::pin(session.tables(&self.settings, &self.intake.mapping)).await?;
+        for table in missing.iter().filter(|_| self.intake.counted.tables == 0) {
+            info!(source = %self.intake.source, %table, "a mapped table is not there");
         }
-        self.counted.tables = tables.len() as u64;
-        self.counted.missing_tables = missing.len() as u64;
+        self.intake.counted.tables = tables.len() as u64;
+        self.intake.counted.missing_tables = missing.len() as u64;
         let slot = Box::pin(session.slot(&self.settings.slot)).await?;
         let known = Known {
-            place: self.place,
+            place: self.intake.place,
             system,
             slot: slot.as_ref(),
             slot_name: &self.settings.slot,

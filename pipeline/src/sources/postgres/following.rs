@@ -7,22 +7,19 @@ use std::time::Duration;
 
 use smartpulse_connectors::{
     FoundTable, LogBytes, LogEvent, LogMessage, Mapping, PostgresFault, PostgresLog,
-    PostgresSession, PostgresSettings, Slot, TableName, Tuple,
+    PostgresSession, PostgresSettings, Slot, TableName,
 };
-use smartpulse_datasets::slots::SlotValue;
 use smartpulse_operators::offset::PostgresPlace;
 use smartpulse_operators::time::Instant;
-use smartpulse_operators::unit::Unit;
 use smartpulse_serve::attached::Standing;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::super::tables::kept::{Followed, Keeper};
+use super::super::tables::learned::Learned;
+use super::super::tables::whole::Open;
 use super::Database;
-use super::relations::{Learned, Relations};
-use super::spooling::Spool;
-use super::stored::Stored;
-use super::transaction::{Made, Transaction};
-use super::values::{Header, Layout, Said};
+use super::relations::Relations;
 
 /// Between two confirmations of what is settled.
 const CONFIRMING: Duration = Duration::from_millis(100);
@@ -35,15 +32,13 @@ const IDLING: u32 = 100;
 const LOOKING: Duration = Duration::from_secs(5);
 
 /// A transaction that is being read.
-struct Open {
+struct Reading {
     committed: Instant,
     /// It has been taken in before.
     is_known: bool,
-    transaction: Transaction,
-    /// Where the log stands at its end, and what tells that log from others.
-    at: (u64, u64),
-    /// Values that are too many to be held in memory.
-    spool: Option<Spool>,
+    open: Open,
+    /// Changes so far.
+    order: u64,
     /// Rows of master data, to be read once the transaction is whole.
     kept: Vec<(Arc<Learned>, LogBytes)>,
 }
@@ -54,61 +49,60 @@ impl Database {
         tables: Vec<FoundTable>,
         system: u64,
     ) -> Result<Infallible, PostgresFault> {
-        let from = self.place.map_or(0, |place| place.lsn);
+        let from = self.intake.place.map_or(0, |place| place.lsn);
         let mut log =
-            Box::pin(PostgresLog::follow(&self.settings, from, self.window.settled())).await?;
-        self.stands(Standing::Following);
-        let mut relations = Relations::new(&self.settings.name, &self.mapping, tables);
+            Box::pin(PostgresLog::follow(&self.settings, from, self.intake.window.settled())).await?;
+        self.intake.stands(Standing::Following);
+        let mut relations = Relations::new(&self.settings.name, &self.intake.mapping, tables);
         let (tell_slot, mut slots) = mpsc::channel(1);
-        let (settings, mapping) = (self.settings.clone(), Arc::clone(&self.mapping));
+        let (settings, mapping) = (self.settings.clone(), Arc::clone(&self.intake.mapping));
         let mut looking = Box::pin(look(settings, mapping, tell_slot));
         let mut tick = tokio::time::interval(CONFIRMING);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut ticks, mut idle) = (0_u32, 0);
-        let mut open: Option<Open> = None;
+        let mut reading: Option<Reading> = None;
         loop {
             tokio::select! {
                 biased;
-                Some(judged) = self.told.recv() => self.judged(&judged),
+                Some(judged) = self.intake.told.recv() => self.intake.judged(&judged),
                 _ = tick.tick() => {
                     ticks = ticks.wrapping_add(1);
-                    log.confirm(self.window.settled());
-                    let is_idle = open.is_none() && self.window.is_empty();
-                    if ticks % IDLING == 0 && is_idle && self.place.is_some_and(|place| place.lsn < idle) {
-                        self.remember(PostgresPlace { system, lsn: idle, is_reading: false }).await?;
+                    log.confirm(self.intake.window.settled());
+                    let is_idle = reading.is_none() && self.intake.window.is_empty();
+                    if ticks % IDLING == 0 && is_idle && self.intake.place.is_some_and(|place| place.lsn < idle) {
+                        self.intake.remember(PostgresPlace { system, lsn: idle, is_reading: false }).await?;
                         log.confirm(idle);
                     }
                     if ticks % SHOWING == 1 {
-                        self.show();
+                        self.intake.show();
                     }
                 }
                 fault = &mut looking => return Err(fault),
                 Some((slot, tables)) = slots.recv() => {
-                    self.counted.slot = Some(slot);
+                    self.intake.counted.slot = Some(slot);
                     self.misses(&tables)?;
                 }
-                event = log.next(), if !self.window.is_full() => match event? {
+                event = log.next(), if !self.intake.window.is_full() => match event? {
                     LogEvent::Begin(committed, lsn) => {
-                        let is_known = self.place.is_some_and(|place| lsn < place.lsn);
-                        let (transaction, kept) = (Transaction::default(), Vec::new());
-                        let (at, spool) = ((system, lsn), None);
-                        open = Some(Open { committed, is_known, transaction, at, spool, kept });
+                        let is_known = self.intake.place.is_some_and(|place| lsn < place.lsn);
+                        let (open, order, kept) = (Open::at((system, lsn)), 0, Vec::new());
+                        reading = Some(Reading { committed, is_known, open, order, kept });
                     }
                     LogEvent::Change(bytes) => {
-                        let Some(open) = &mut open else {
+                        let Some(reading) = &mut reading else {
                             let problem = "a change outside of a transaction".to_owned();
                             return Err(PostgresFault::Unreadable(problem));
                         };
-                        self.change(&mut relations, open, bytes)?;
+                        self.change(&mut relations, reading, bytes)?;
                     }
                     LogEvent::Commit(lsn) => {
-                        if let Some(open) = open.take() {
+                        if let Some(reading) = reading.take() {
                             let place = PostgresPlace { system, lsn, is_reading: false };
-                            self.commit(open, place).await?;
+                            self.commit(reading, place).await?;
                         }
                     }
                     LogEvent::Idle(lsn) => {
-                        if open.is_none() {
+                        if reading.is_none() {
                             idle = lsn;
                         }
                     }
@@ -121,22 +115,22 @@ impl Database {
     fn change(
         &mut self,
         relations: &mut Relations,
-        open: &mut Open,
+        reading: &mut Reading,
         bytes: LogBytes,
     ) -> Result<(), PostgresFault> {
         let message = bytes.message()?;
+        reading.order += 1;
+        let order = reading.order;
         let (relation, old, new) = match &message {
             LogMessage::Relation(relation) => return relations.learn(relation),
             LogMessage::Other => return Ok(()),
             LogMessage::Truncate { relations: emptied } => {
                 for relation in emptied {
-                    if let Some(learned) = relations.get(*relation)?.filter(|_| !open.is_known) {
-                        let origins = || learned.layouts.iter().map(Layout::origin);
-                        let spool = open.spool.as_ref();
-                        if spool.is_some_and(|spool| origins().any(|it| spool.holds_origin(it))) {
-                            return Err(self.entangled(open.at.1));
-                        }
-                        truncate(open, &learned, &bytes);
+                    let learned = relations.get(*relation)?.filter(|_| !reading.is_known);
+                    let Some(learned) = learned else { continue };
+                    self.intake.empty(&learned, order, &mut reading.open)?;
+                    if learned.is_kept {
+                        reading.kept.push((learned, bytes.clone()));
                     }
                 }
                 return Ok(());
@@ -145,167 +139,56 @@ impl Database {
             LogMessage::Update { relation, old, new } => (*relation, old.as_ref(), Some(new)),
             LogMessage::Delete { relation, old } => (*relation, Some(old), None),
         };
-        let Some(learned) = relations.get(relation)?.filter(|_| !open.is_known) else {
+        let Some(learned) = relations.get(relation)?.filter(|_| !reading.is_known) else {
             return Ok(());
         };
-        self.counted.rows += 1;
-        if let Some((batch, said)) = new.and_then(|row| learned.batch(row)) {
-            open.transaction.batches.insert(batch, said);
-        }
-        for layout in &learned.layouts {
-            self.value(&learned, layout, (old, new), open)?;
-        }
+        self.intake.change(&learned, (old, new), order, &mut reading.open)?;
         if learned.is_kept {
-            open.kept.push((learned, bytes.clone()));
-        }
-        let is_much = open.transaction.gathered.said() >= self.rows_at_most;
-        if is_much && self.unspooled != Some(open.at.1) {
-            self.spool_open(open)?;
+            reading.kept.push((learned, bytes.clone()));
         }
         Ok(())
-    }
-
-    /// Takes the value of a row that was `old` and is `new`; one that becomes another row is deleted as the one it was.
-    fn value(
-        &mut self,
-        learned: &Learned,
-        layout: &Layout,
-        (old, new): (Option<&Tuple<'_>>, Option<&Tuple<'_>>),
-        open: &mut Open,
-    ) -> Result<(), PostgresFault> {
-        let said = match new.filter(|row| !layout.is_unchanged(row)) {
-            None if new.is_some() => return Ok(()),
-            None => None,
-            Some(row) => match self.reader.read(layout, row.as_slice(), false) {
-                Ok(said) => Some(said),
-                Err(fault) => {
-                    open.transaction.unreadable += 1;
-                    self.remark_row(&learned.table, &format!("{row:?}"), &fault);
-                    None
-                }
-            },
-        };
-        // What cannot be read of a row that was has never said anything.
-        let old = old.filter(|_| layout.deletes);
-        let gone = old.and_then(|row| self.reader.read(layout, row.as_slice(), true).ok());
-        let is_same = |(header, _, slot): &(Header, Said, SlotValue)| {
-            said.as_ref().is_some_and(|(other, _, to)| other == header && is_same_slot(slot, to))
-        };
-        if let Some((header, said, slot)) = gone.filter(|gone| !is_same(gone)) {
-            if open.spool.as_ref().is_some_and(|spool| spool.holds(&header)) {
-                return Err(self.entangled(open.at.1));
-            }
-            open.transaction.gathered.add(header, said, slot, true);
-        }
-        if let Some((header, said, slot)) = said {
-            open.transaction.gathered.add(header, said, slot, false);
-        }
-        Ok(())
-    }
-
-    /// Puts the values of a transaction into its file, which is begun where there is none.
-    fn spool_open(&mut self, open: &mut Open) -> Result<(), PostgresFault> {
-        let mut spool = match open.spool.take() {
-            Some(spool) => spool,
-            None => Spool::begin(&self.spools)?,
-        };
-        self.spool(&mut spool, &mut open.transaction, open.at)?;
-        open.spool = Some(spool);
-        Ok(())
-    }
-
-    /// Rows were deleted that lie in the transaction's own file: it is read again, and held in memory.
-    fn entangled(&mut self, at: u64) -> PostgresFault {
-        self.unspooled = Some(at);
-        PostgresFault::Unreachable {
-            doing: "reading a transaction",
-            problem: "it deletes rows of its own: it is read again".to_owned(),
-        }
     }
 
     /// Hands a transaction on that is whole.
-    async fn commit(&mut self, open: Open, place: PostgresPlace) -> Result<(), PostgresFault> {
-        if open.is_known {
-            self.counted.repeated += 1;
+    async fn commit(
+        &mut self,
+        reading: Reading,
+        place: PostgresPlace,
+    ) -> Result<(), PostgresFault> {
+        if reading.is_known {
+            self.intake.counted.repeated += 1;
             return Ok(());
         }
-        let mut open = open;
-        if open.spool.is_some() {
-            self.spool_open(&mut open)?;
-        }
-        let Open { committed, mut transaction, kept, spool, .. } = open;
-        // Before the kept rows are touched: what fails here is read again.
-        let units: Vec<Unit> = spool.iter().flat_map(Spool::units).collect();
-        let spooled = spool.map(Spool::finish).transpose()?;
-        for (learned, bytes) in &kept {
-            let (table, into) = (&learned.table, &mut transaction.followed);
-            self.keeper.identify(table, &learned.key, into);
-            match &bytes.message()? {
-                LogMessage::Insert { new, .. } => {
-                    self.keeper.take(table, &learned.columns, None, Some(new), into);
-                }
-                LogMessage::Update { old, new, .. } => {
-                    self.keeper.take(table, &learned.columns, old.as_deref(), Some(new), into);
-                }
-                LogMessage::Delete { old, .. } => {
-                    self.keeper.take(table, &learned.columns, Some(old), None, into);
-                }
-                LogMessage::Truncate { .. } => self.keeper.empty(table, into),
-                LogMessage::Relation(_) | LogMessage::Other => {}
-            }
-        }
-        self.keeper.restate_others(&mut transaction.followed);
-        for (table, key, fault) in &transaction.followed.faults {
-            self.remark_row(table, key, fault);
-        }
-        if transaction.is_empty() && spooled.is_none() {
-            return Ok(());
-        }
-        let takes_back = transaction.takes_back();
-        if takes_back {
-            self.settle_all().await?;
-        }
-        let snapshot = self.read_model.snapshot();
-        let stored = Stored {
-            archive: &self.archive,
-            window: &self.window,
-            snapshot: &snapshot,
-            series: if takes_back { snapshot.all_series() } else { Vec::new() },
-            system: place.system,
-            lsn: place.lsn,
-            is_reading: false,
-            newest: snapshot.newest_batch(),
-            pieces: &self.pieces,
-        };
-        let undo = std::mem::take(&mut transaction.followed.undo);
-        let made = match self.maker.make(transaction, units, &stored) {
-            Ok(made) => made,
-            Err(fault) => {
-                // It is read again, by rows as they were.
-                self.keeper.undo(undo);
-                return Err(fault);
-            }
-        };
-        let made = Made { spooled, ..made };
-        if made.changes.is_empty() && made.kept.is_empty() && made.spooled.is_none() {
-            return Ok(());
-        }
-        self.send(made, place, committed).await
+        let Reading { committed, open, kept, .. } = reading;
+        let take_kept = |keeper: &mut Keeper, into: &mut Followed| take_kept(&kept, keeper, into);
+        self.intake.commit(open, (place, Vec::new()), committed, take_kept).await
     }
 }
 
-fn is_same_slot(one: &SlotValue, other: &SlotValue) -> bool {
-    (one.unit, one.period, one.start) == (other.unit, other.period, other.start)
-}
-
-/// A table was emptied.
-fn truncate(open: &mut Open, learned: &Arc<Learned>, bytes: &LogBytes) {
-    for layout in learned.layouts.iter().filter(|layout| layout.deletes) {
-        open.transaction.empty(layout.origin());
+/// Takes rows of master data in.
+fn take_kept(
+    kept: &[(Arc<Learned>, LogBytes)],
+    keeper: &mut Keeper,
+    into: &mut Followed,
+) -> Result<(), PostgresFault> {
+    for (learned, bytes) in kept {
+        let table = &learned.table;
+        keeper.identify(table, &learned.key, into);
+        match &bytes.message()? {
+            LogMessage::Insert { new, .. } => {
+                keeper.take(table, &learned.columns, None, Some(new), into);
+            }
+            LogMessage::Update { old, new, .. } => {
+                keeper.take(table, &learned.columns, old.as_deref(), Some(new), into);
+            }
+            LogMessage::Delete { old, .. } => {
+                keeper.take(table, &learned.columns, Some(old), None, into);
+            }
+            LogMessage::Truncate { .. } => keeper.empty(table, into),
+            LogMessage::Relation(_) | LogMessage::Other => {}
+        }
     }
-    if learned.is_kept {
-        open.kept.push((Arc::clone(learned), bytes.clone()));
-    }
+    Ok(())
 }
 
 /// Looks at the slot and for the tables again and again; ends where the server does not answer.

@@ -7,12 +7,12 @@ use smartpulse_serve::attached::Standing;
 use tracing::info;
 
 use super::Database;
-use super::fields::Row;
-use super::kept::{Followed, key_columns};
-use super::relations::origin;
-use super::stored::{Pieces, Stored};
-use super::transaction::{Made, Transaction};
-use super::values::{Header, Layout};
+use super::super::tables::fields::Row;
+use super::super::tables::kept::{Followed, key_of};
+use super::super::tables::learned::origin;
+use super::super::tables::stored::{Pieces, Stored};
+use super::super::tables::transaction::{Made, Transaction};
+use super::super::tables::values::{Header, Layout};
 
 /// Of the rows that are held in memory at most, the part after which they are handed on at the end of a batch, and in
 /// the middle of one.
@@ -27,10 +27,10 @@ impl Database {
         tables: &[FoundTable],
         system: u64,
     ) -> Result<(), PostgresFault> {
-        self.stands(Standing::Filling);
+        self.intake.stands(Standing::Filling);
         let reading = PostgresPlace { system, lsn: 0, is_reading: true };
         // First of all: a slot that is found at the next start is ours then.
-        self.remember(reading).await?;
+        self.intake.remember(reading).await?;
         if session.slot(&self.settings.slot).await?.is_some() {
             session.drop_slot(&self.settings.slot).await?;
         }
@@ -38,16 +38,16 @@ impl Database {
         session.look_back(&made.snapshot).await?;
         let lsn = made.lsn;
         drop(made);
-        self.window.begin(lsn);
+        self.intake.window.begin(lsn);
         let begun = PostgresPlace { system, lsn, is_reading: false };
         let reading = PostgresPlace { lsn, ..reading };
-        info!(source = %self.source, "the tables are read");
+        info!(source = %self.intake.source, "the tables are read");
         for found in tables {
-            if self.keeper.keeps(&found.table) {
+            if self.intake.keeper.keeps(&found.table) {
                 self.read_kept(session, found, reading).await?;
             }
         }
-        let mapping = std::sync::Arc::clone(&self.mapping);
+        let mapping = std::sync::Arc::clone(&self.intake.mapping);
         for mapped in mapping.tables.iter().filter(|mapped| mapped.input == Input::Forecasts) {
             let Some(found) = tables.iter().find(|found| found.table == mapped.table) else {
                 continue;
@@ -64,12 +64,12 @@ impl Database {
             let statement = found.reading_values(mapped, batches);
             self.read_values(session, found, &layout, &statement, reading).await?;
         }
-        self.settle_all().await?;
+        self.intake.settle_all().await?;
         self.read = tables.iter().map(|found| (found.table.clone(), found.oid)).collect();
         let kept = self.read_tables_kept();
-        self.hand_on((Vec::new(), None), kept, begun, 0).await?;
-        self.settle_all().await?;
-        info!(source = %self.source, "the tables have been read");
+        self.intake.hand_on((Vec::new(), None), kept, (begun, Vec::new()), 0).await?;
+        self.intake.settle_all().await?;
+        info!(source = %self.intake.source, "the tables have been read");
         session.execute("letting the snapshot go", "ROLLBACK").await
     }
 
@@ -87,12 +87,15 @@ impl Database {
             Ok(())
         };
         Box::pin(session.copy(&settings, &found.reading(), each)).await?;
-        self.counted.rows += rows.len() as u64;
+        self.intake.counted.rows += rows.len() as u64;
         let mut followed = Followed::default();
-        let key = key_columns(found, None, &self.mapping);
-        self.keeper.identify(&found.table, &key, &mut followed);
-        self.keeper.replace(&found.table, rows, &mut followed);
-        self.keeper.restate_others(&mut followed);
+        let named: Vec<(String, bool)> =
+            found.identity.iter().map(|column| (column.clone(), true)).collect();
+        let identity = (found.identity_kind, named.as_slice());
+        let key = key_of(&found.table, &found.primary, identity, &self.intake.mapping);
+        self.intake.keeper.identify(&found.table, &key, &mut followed);
+        self.intake.keeper.replace(&found.table, rows, &mut followed);
+        self.intake.keeper.restate_others(&mut followed);
         let transaction = Transaction { followed, ..Transaction::default() };
         self.hand_over(transaction, reading).await
     }
@@ -107,54 +110,54 @@ impl Database {
     ) -> Result<(), PostgresFault> {
         let settings = self.settings.clone();
         // What is in from an earlier reading, and may have been deleted since.
-        let before = self.read_model.snapshot().newest_batch();
+        let before = self.intake.read_model.snapshot().newest_batch();
         self.before = before;
         self.seen.clear();
         let mut transaction = Transaction::default();
         let mut last: Option<Header> = None;
         let each = async |values: Vec<Option<std::borrow::Cow<'_, str>>>| {
-            self.counted.rows += 1;
-            let (header, said, slot) = match self.reader.read(layout, values.as_slice(), false) {
+            self.intake.counted.rows += 1;
+            let (header, said, slot) = match self.intake.reader.read(layout, values.as_slice(), false) {
                 Ok(read) => read,
                 Err(fault) => {
                     transaction.unreadable += 1;
-                    self.remark_row(&found.table, &format!("{values:?}"), &fault);
+                    self.intake.remark_row(&found.table, &format!("{values:?}"), &fault);
                     return Ok(());
                 }
             };
             let rows = transaction.gathered.rows();
             let is_whole = last.as_ref() != Some(&header);
-            let most = self.rows_at_most;
+            let most = self.intake.rows_at_most;
             if is_whole && rows >= most / AT_AN_END || rows >= most / IN_THE_MIDDLE {
                 let piece = std::mem::take(&mut transaction);
-                self.pieces.going_on = (!is_whole).then(|| header.clone());
+                self.intake.pieces.going_on = (!is_whole).then(|| header.clone());
                 let slots = piece.gathered.slots_of(&header);
                 self.hand_over(piece, reading).await?;
-                self.pieces.keep(slots.into_iter());
+                self.intake.pieces.keep(slots.into_iter());
             }
             if last.as_ref() != Some(&header) {
                 last = Some(header.clone());
             }
-            transaction.gathered.add(header, said, slot, false);
+            transaction.gathered.add(header, said, (rows as u64 + 1, slot), false);
             Ok(())
         };
         Box::pin(session.copy(&settings, statement, each)).await?;
-        self.pieces.going_on = None;
+        self.intake.pieces.going_on = None;
         self.hand_over(transaction, reading).await?;
-        self.pieces = Pieces::default();
-        let snapshot = self.read_model.snapshot();
+        self.intake.pieces = Pieces::default();
+        let snapshot = self.intake.read_model.snapshot();
         let stored = Stored {
-            archive: &self.archive,
-            window: &self.window,
+            archive: &self.intake.archive,
+            window: &self.intake.window,
             snapshot: &snapshot,
             series: Vec::new(),
             system: reading.system,
             lsn: reading.lsn,
             is_reading: true,
             newest: before,
-            pieces: &self.pieces,
+            pieces: &self.intake.pieces,
         };
-        let made = self.maker.forget_unseen(layout.origin(), (before, &self.seen), &stored)?;
+        let made = self.intake.maker.forget_unseen(layout.origin(), (before, &self.seen), &stored)?;
         self.hand_on_made(made, reading).await
     }
 
@@ -165,29 +168,29 @@ impl Database {
         reading: PostgresPlace,
     ) -> Result<(), PostgresFault> {
         for (table, key, fault) in &transaction.followed.faults {
-            self.remark_row(table, key, fault);
+            self.intake.remark_row(table, key, fault);
         }
         if transaction.is_empty() {
             return Ok(());
         }
-        let snapshot = self.read_model.snapshot();
+        let snapshot = self.intake.read_model.snapshot();
         let stored = Stored {
-            archive: &self.archive,
-            window: &self.window,
+            archive: &self.intake.archive,
+            window: &self.intake.window,
             snapshot: &snapshot,
             series: snapshot.all_series(),
             system: reading.system,
             lsn: reading.lsn,
             is_reading: true,
             newest: self.before,
-            pieces: &self.pieces,
+            pieces: &self.intake.pieces,
         };
         let mut transaction = transaction;
         let undo = std::mem::take(&mut transaction.followed.undo);
-        let mut made = match self.maker.make(transaction, [], &stored) {
+        let mut made = match self.intake.maker.make(transaction, [], &stored) {
             Ok(made) => made,
             Err(fault) => {
-                self.keeper.undo(undo);
+                self.intake.keeper.undo(undo);
                 return Err(fault);
             }
         };
@@ -203,12 +206,12 @@ impl Database {
         if made.changes.is_empty() && made.kept.is_empty() {
             return Ok(());
         }
-        let now = (self.now)();
-        self.send(made, reading, now).await?;
-        self.show();
-        while self.window.is_full() {
-            if let Some(judged) = self.told.recv().await {
-                self.judged(&judged);
+        let now = (self.intake.now)();
+        self.intake.send(made, (reading, Vec::new()), now).await?;
+        self.intake.show();
+        while self.intake.window.is_full() {
+            if let Some(judged) = self.intake.told.recv().await {
+                self.intake.judged(&judged);
             }
         }
         Ok(())

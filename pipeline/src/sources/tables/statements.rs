@@ -16,7 +16,7 @@ use super::fields::{Fields, RowFault, fault};
 const FOREVER: Instant = Instant(i64::MAX);
 
 /// What follows from a row that was `old` and is `new`. Whatever cannot be read says nothing, and is told.
-pub(super) fn statements(
+pub(in crate::sources) fn statements(
     old: Option<Fields<'_>>,
     new: Option<Fields<'_>>,
     input: Input,
@@ -38,7 +38,7 @@ pub(super) fn statements(
 }
 
 /// Whether a statement takes back what rows may say several times.
-pub(super) fn takes_back(change: &Change) -> bool {
+pub(in crate::sources) fn takes_back(change: &Change) -> bool {
     match change {
         Change::Membership(membership) => membership.deleted,
         Change::Property(property) => property.value.is_none(),
@@ -64,7 +64,7 @@ fn said(fields: Fields<'_>, input: Input) -> Result<Vec<Change>, RowFault> {
 
 /// What tells a statement from others of its kind.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key<'c> {
+pub(in crate::sources) enum Key<'c> {
     Unit(Unit, Instant),
     Membership(Unit, Unit, Instant),
     Property(Unit, &'c str),
@@ -74,7 +74,7 @@ pub(super) enum Key<'c> {
 
 impl Key<'_> {
     /// That of a statement.
-    pub(super) fn of(change: &Change) -> Key<'_> {
+    pub(in crate::sources) fn of(change: &Change) -> Key<'_> {
         match change {
             Change::Unit(version) => Key::Unit(version.unit, version.valid_from),
             Change::Membership(one) => Key::Membership(one.parent, one.child, one.valid_from),
@@ -177,7 +177,7 @@ fn at(rule: &PropertyRule, value: Option<&str>) -> Result<Option<String>, RowFau
 }
 
 /// The column under which the number of a row's lock is kept: no column is named so.
-pub(super) const LOCK_ID: &str = "";
+pub(in crate::sources) const LOCK_ID: &str = "";
 
 fn lock(fields: Fields<'_>) -> Result<Option<Lock>, RowFault> {
     let unit = fields.unit("unit_type", "unit_no")?;

@@ -23,28 +23,28 @@ use crate::history::HistoryError;
 use crate::history::tail::Archive;
 
 /// What is stored, as a transaction finds it.
-pub(super) struct Stored<'s> {
-    pub(super) archive: &'s Archive,
-    pub(super) window: &'s Window,
-    pub(super) snapshot: &'s Snapshot,
+pub(in crate::sources) struct Stored<'s> {
+    pub(in crate::sources) archive: &'s Archive,
+    pub(in crate::sources) window: &'s Window,
+    pub(in crate::sources) snapshot: &'s Snapshot,
     /// Every series, in order of ids; none where nothing is looked up by them.
-    pub(super) series: Vec<Arc<Series>>,
+    pub(in crate::sources) series: Vec<Arc<Series>>,
     /// The system identifier of the server, and where its log stands.
-    pub(super) system: u64,
-    pub(super) lsn: u64,
+    pub(in crate::sources) system: u64,
+    pub(in crate::sources) lsn: u64,
     /// The rows are read anew: what is stored already is compared with them.
-    pub(super) is_reading: bool,
+    pub(in crate::sources) is_reading: bool,
     /// The newest batch that may be compared with rows, or taken back.
-    pub(super) newest: Sequence,
+    pub(in crate::sources) newest: Sequence,
     /// What came before of rows that are read in several pieces.
-    pub(super) pieces: &'s Pieces,
+    pub(in crate::sources) pieces: &'s Pieces,
 }
 
 /// Rows of a header that are read in several pieces.
 #[derive(Debug, Default)]
-pub(super) struct Pieces {
+pub(in crate::sources) struct Pieces {
     /// The header whose rows go on after this piece.
-    pub(super) going_on: Option<Header>,
+    pub(in crate::sources) going_on: Option<Header>,
     /// The slots of pieces before.
     before: Option<(Header, BTreeSet<Key>)>,
 }
@@ -59,7 +59,7 @@ impl Pieces {
     }
 
     /// Keeps the slots of a piece behind which its header goes on.
-    pub(super) fn keep(&mut self, slots: impl Iterator<Item = SlotValue>) {
+    pub(in crate::sources) fn keep(&mut self, slots: impl Iterator<Item = SlotValue>) {
         let Some(header) = &self.going_on else { return };
         let before = self.before.take().filter(|(other, _)| other == header);
         let (header, mut keys) = before.unwrap_or_else(|| (header.clone(), BTreeSet::new()));
@@ -70,11 +70,11 @@ impl Pieces {
 
 /// What deleted rows take away.
 #[derive(Debug, Default)]
-pub(super) struct TakenBack {
+pub(in crate::sources) struct TakenBack {
     /// Batches to withdraw.
-    pub(super) withdrawn: Vec<Uuid>,
+    pub(in crate::sources) withdrawn: Vec<Uuid>,
     /// What stays of them: the newest of those batches, and values.
-    pub(super) staying: Vec<(Arc<Batch>, Vec<SlotValue>)>,
+    pub(in crate::sources) staying: Vec<(Arc<Batch>, Vec<SlotValue>)>,
 }
 
 /// Batches of one instant and what they say.
@@ -120,7 +120,7 @@ fn fault(problem: HistoryError) -> PostgresFault {
 
 impl Stored<'_> {
     /// The id of a batch by its name, and what was said of it before where it is in already.
-    pub(super) fn id(&self, name: &str) -> Result<(Uuid, Option<Said>), PostgresFault> {
+    pub(in crate::sources) fn id(&self, name: &str) -> Result<(Uuid, Option<Said>), PostgresFault> {
         let name = format!("postgres {:x} {name}", self.system);
         let first = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes());
         let before = self.said(&first)?;
@@ -145,12 +145,12 @@ impl Stored<'_> {
     }
 
     /// The id of what stays of a batch.
-    pub(super) fn staying_id(&self, batch: &Batch) -> Uuid {
+    pub(in crate::sources) fn staying_id(&self, batch: &Batch) -> Uuid {
         Uuid::new_v5(&batch.id, format!("staying {:x}", self.lsn).as_bytes())
     }
 
     /// What deleted rows of `header` take away. Everything that is under way must have been settled.
-    pub(super) fn taken_back(
+    pub(in crate::sources) fn taken_back(
         &self,
         header: &Header,
         deleted: &[SlotValue],
@@ -165,7 +165,7 @@ impl Stored<'_> {
 
     /// What all rows of `header`, read anew, say that is not stored, and what is stored that they do not say any
     /// more; with the batches that hold the rest.
-    pub(super) fn compared(
+    pub(in crate::sources) fn compared(
         &self,
         header: &Header,
         rows: Vec<SlotValue>,
@@ -239,7 +239,7 @@ impl Stored<'_> {
     }
 
     /// All batches of a table up to `upto` but those of `seen`. Everything that is under way must have been settled.
-    pub(super) fn of_origin(
+    pub(in crate::sources) fn of_origin(
         &self,
         origin: &str,
         upto: Sequence,

@@ -25,31 +25,31 @@ use super::values::{Header, Said};
 
 /// What has been read of a transaction: nothing of it counts before its end has come.
 #[derive(Default)]
-pub(super) struct Transaction {
-    pub(super) followed: Followed,
-    pub(super) gathered: Gathered,
+pub(in crate::sources) struct Transaction {
+    pub(in crate::sources) followed: Followed,
+    pub(in crate::sources) gathered: Gathered,
     /// User and note of batches, by key.
-    pub(super) batches: BTreeMap<Arc<str>, Said>,
+    pub(in crate::sources) batches: BTreeMap<Arc<str>, Said>,
     /// Values of rows that could not be read.
-    pub(super) unreadable: u64,
-    /// Origins of values whose table was emptied.
-    pub(super) emptied: BTreeSet<Arc<str>>,
+    pub(in crate::sources) unreadable: u64,
+    /// Origins of values whose table was emptied, and by which change last.
+    pub(in crate::sources) emptied: BTreeMap<Arc<str>, u64>,
 }
 
 /// What a transaction becomes.
 #[derive(Debug, Default)]
-pub(super) struct Made {
-    pub(super) changes: Vec<Change>,
+pub(in crate::sources) struct Made {
+    pub(in crate::sources) changes: Vec<Change>,
     /// Changes behind those, in a file.
-    pub(super) spooled: Option<Spooled>,
-    pub(super) kept: Vec<KeptRow>,
+    pub(in crate::sources) spooled: Option<Spooled>,
+    pub(in crate::sources) kept: Vec<KeptRow>,
     /// The batches in it.
-    pub(super) ids: Vec<(Uuid, Said)>,
-    pub(super) values: usize,
+    pub(in crate::sources) ids: Vec<(Uuid, Said)>,
+    pub(in crate::sources) values: usize,
     /// Values refused by their shape.
-    pub(super) refused: u64,
+    pub(in crate::sources) refused: u64,
     /// Batches that were read anew.
-    pub(super) seen: Vec<Sequence>,
+    pub(in crate::sources) seen: Vec<Sequence>,
 }
 
 /// What a transaction takes back.
@@ -68,24 +68,24 @@ impl Back {
 }
 
 /// What decides how a transaction becomes changes.
-pub(super) struct Maker {
+pub(in crate::sources) struct Maker {
     /// Who saves what says nothing of that.
-    pub(super) user: String,
-    pub(super) checks: Checks,
+    pub(in crate::sources) user: String,
+    pub(in crate::sources) checks: Checks,
     /// Types of units that mapped tables describe; others are made when they are first seen.
-    pub(super) described: BTreeSet<UnitType>,
+    pub(in crate::sources) described: BTreeSet<UnitType>,
     /// Units made so far.
-    pub(super) made: BTreeSet<Unit>,
+    pub(in crate::sources) made: BTreeSet<Unit>,
 }
 
 impl Transaction {
-    /// A table of values was emptied: what the transaction has said of it before is gone, too.
-    pub(super) fn empty(&mut self, origin: &Arc<str>) {
-        self.gathered.forget(origin);
-        self.emptied.insert(Arc::clone(origin));
+    /// A table of values was emptied by that change: what the transaction has said of it before is gone, too.
+    pub(in crate::sources) fn empty(&mut self, origin: &Arc<str>, order: u64) {
+        let last = self.emptied.entry(Arc::clone(origin)).or_default();
+        *last = order.max(*last);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::sources) fn is_empty(&self) -> bool {
         let Transaction { followed, gathered, unreadable, emptied, .. } = self;
         followed.changes.is_empty()
             && followed.kept.is_empty()
@@ -95,7 +95,7 @@ impl Transaction {
     }
 
     /// Whether it can only be understood by what is stored.
-    pub(super) fn takes_back(&self) -> bool {
+    pub(in crate::sources) fn takes_back(&self) -> bool {
         self.gathered.takes_back() || !self.emptied.is_empty()
     }
 }
@@ -106,13 +106,16 @@ impl Maker {
     ///
     /// # Errors
     /// [`PostgresFault`] where what is stored cannot be read.
-    pub(super) fn make(
+    pub(in crate::sources) fn make(
         &mut self,
         transaction: Transaction,
         elsewhere: impl IntoIterator<Item = Unit>,
         stored: &Stored<'_>,
     ) -> Result<Made, PostgresFault> {
-        let Transaction { followed, gathered, batches, unreadable, emptied } = transaction;
+        let Transaction { followed, mut gathered, batches, unreadable, emptied } = transaction;
+        for (origin, before) in &emptied {
+            gathered.forget(origin, *before);
+        }
         let mut made = Made { kept: followed.kept, ..Made::default() };
         let mut statements = followed.changes;
         // Stable: of one thing the last statement counts.
@@ -141,7 +144,7 @@ impl Maker {
             made.changes.push(Change::Unit(unnamed_unit(*unit, Instant::MIN)));
         }
         made.changes.extend(statements);
-        for origin in &emptied {
+        for origin in emptied.keys() {
             back.withdrawn.extend(stored.of_origin(
                 origin,
                 Sequence(u64::MAX),
@@ -149,7 +152,7 @@ impl Maker {
             )?);
         }
         for (header, slots) in deleted {
-            if !emptied.contains(&header.origin) {
+            if !emptied.contains_key(&header.origin) {
                 back.add(header.kind, stored.taken_back(&header, &slots)?);
             }
         }
@@ -173,7 +176,7 @@ impl Maker {
     }
 
     /// Withdraws all batches of a table up to `upto` that were not seen when it was read anew.
-    pub(super) fn forget_unseen(
+    pub(in crate::sources) fn forget_unseen(
         &self,
         origin: &str,
         (upto, seen): (Sequence, &BTreeSet<Sequence>),
@@ -210,7 +213,7 @@ impl Maker {
     }
 
     /// The save of rows that have a header in common.
-    pub(super) fn saved(
+    pub(in crate::sources) fn saved(
         &self,
         header: Header,
         slots: Vec<SlotValue>,
@@ -262,7 +265,7 @@ impl Maker {
 }
 
 /// What is said of a batch: by its rows, else by the row that describes it.
-pub(super) fn completed(
+pub(in crate::sources) fn completed(
     (user, note): Said,
     header: &Header,
     batches: &BTreeMap<Arc<str>, Said>,
@@ -281,7 +284,7 @@ fn batch_name(header: &Header) -> String {
 }
 
 /// The name of a batch at its source; what tells it from those of others stands in front.
-pub(super) fn source_batch(name: &str, batch: Option<&str>) -> String {
+pub(in crate::sources) fn source_batch(name: &str, batch: Option<&str>) -> String {
     format!("{name}/{}", batch.unwrap_or_default())
 }
 

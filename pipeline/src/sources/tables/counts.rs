@@ -9,30 +9,30 @@ const REMARKS_OF: u64 = 100_000;
 
 /// What is counted since the start.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counted {
-    pub(super) transactions: u64,
-    pub(super) rows: u64,
-    pub(super) values: u64,
-    pub(super) refused: u64,
+pub(in crate::sources) struct Counted {
+    pub(in crate::sources) transactions: u64,
+    pub(in crate::sources) rows: u64,
+    pub(in crate::sources) values: u64,
+    pub(in crate::sources) refused: u64,
     /// Transactions that came again.
-    pub(super) repeated: u64,
+    pub(in crate::sources) repeated: u64,
     /// Mapped tables that are there, and that are not.
-    pub(super) tables: u64,
-    pub(super) missing_tables: u64,
+    pub(in crate::sources) tables: u64,
+    pub(in crate::sources) missing_tables: u64,
     /// The slot as it was seen last.
-    pub(super) slot: Option<Slot>,
+    pub(in crate::sources) slot: Option<Slot>,
     remarks: u64,
 }
 
 impl Counted {
     /// Whether a remark is worth a line.
-    pub(super) fn remark(&mut self) -> bool {
+    pub(in crate::sources) fn remark(&mut self) -> bool {
         self.remarks += 1;
         (self.remarks - 1) % REMARKS_OF < REMARKS
     }
 
     /// By name.
-    pub(super) fn sums(&self) -> Vec<(&'static str, u64)> {
+    pub(in crate::sources) fn sums(&self) -> Vec<(&'static str, u64)> {
         let slot = |bytes: fn(&Slot) -> u64| self.slot.as_ref().map_or(0, bytes);
         vec![
             ("transactions", self.transactions),
@@ -48,7 +48,7 @@ impl Counted {
     }
 
     /// Seconds since the oldest transaction under way was committed.
-    pub(super) fn lag(&self, oldest: Option<Instant>, now: Instant) -> f64 {
+    pub(in crate::sources) fn lag(&self, oldest: Option<Instant>, now: Instant) -> f64 {
         oldest.map_or(0.0, |committed| now.0.saturating_sub(committed.0).max(0) as f64 / 1e6)
     }
 }

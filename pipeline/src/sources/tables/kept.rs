@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use smartpulse_connectors::{Datum, Field, FoundTable, Input, Mapping, TableMapping, TableName};
+use smartpulse_connectors::{Datum, Field, Input, Mapping, TableMapping, TableName};
 use smartpulse_operators::change::Change;
 use smartpulse_operators::offset::KeptRow;
 use smartpulse_operators::unit::Lock;
@@ -15,18 +15,18 @@ use crate::engine::Rows;
 
 /// What follows from a row that came.
 #[derive(Debug, Default)]
-pub(super) struct Followed {
-    pub(super) changes: Vec<Change>,
-    pub(super) kept: Vec<KeptRow>,
+pub(in crate::sources) struct Followed {
+    pub(in crate::sources) changes: Vec<Change>,
+    pub(in crate::sources) kept: Vec<KeptRow>,
     /// What makes the kept rows what they were before, from the last to the first.
-    pub(super) undo: Vec<Undo>,
+    pub(in crate::sources) undo: Vec<Undo>,
     /// What could not be read of rows, with their tables and keys.
-    pub(super) faults: Vec<(TableName, Box<str>, RowFault)>,
+    pub(in crate::sources) faults: Vec<(TableName, Box<str>, RowFault)>,
 }
 
 /// What takes a step back.
 #[derive(Debug)]
-pub(super) enum Undo {
+pub(in crate::sources) enum Undo {
     /// A row as it was under a key; none: it was not there.
     Row(TableName, Box<str>, Option<Row>),
     /// The rows as they were, and the columns that told them apart.
@@ -34,7 +34,7 @@ pub(super) enum Undo {
 }
 
 /// All kept rows of a database.
-pub(super) struct Keeper {
+pub(in crate::sources) struct Keeper {
     mapping: Arc<Mapping>,
     tables: BTreeMap<TableName, KeptTable>,
     names: Names,
@@ -52,7 +52,7 @@ struct KeptTable {
 
 impl Keeper {
     /// The rows that were kept before, by journaled name.
-    pub(super) fn new(
+    pub(in crate::sources) fn new(
         source: &str,
         mapping: &Arc<Mapping>,
         kept: &BTreeMap<Arc<str>, Rows>,
@@ -75,12 +75,12 @@ impl Keeper {
     }
 
     /// Whether rows of a table are kept.
-    pub(super) fn keeps(&self, table: &TableName) -> bool {
+    pub(in crate::sources) fn keeps(&self, table: &TableName) -> bool {
         self.tables.contains_key(table)
     }
 
     /// Tells rows of a table apart by other columns: those by which the log names them.
-    pub(super) fn identify(&mut self, table: &TableName, key: &[String], into: &mut Followed) {
+    pub(in crate::sources) fn identify(&mut self, table: &TableName, key: &[String], into: &mut Followed) {
         let Some(kept) = self.tables.get_mut(table).filter(|kept| kept.key != key) else { return };
         into.undo.push(Undo::Table(table.clone(), kept.key.clone(), kept.rows.clone()));
         let is_first = kept.key.is_empty();
@@ -102,7 +102,7 @@ impl Keeper {
     }
 
     /// A row that came: `old` names it where it was another one, `new` is none where it was deleted.
-    pub(super) fn take(
+    pub(in crate::sources) fn take(
         &mut self,
         table: &TableName,
         columns: &[(String, bool)],
@@ -119,7 +119,7 @@ impl Keeper {
     }
 
     /// Every row of a table was deleted.
-    pub(super) fn empty(&mut self, table: &TableName, into: &mut Followed) {
+    pub(in crate::sources) fn empty(&mut self, table: &TableName, into: &mut Followed) {
         let Some(kept) = self.tables.get(table) else { return };
         for key in kept.rows.keys().cloned().collect::<Vec<_>>() {
             self.put(table, &key, None, into);
@@ -127,7 +127,7 @@ impl Keeper {
     }
 
     /// All rows of a table as they are: what is not among them is there no more.
-    pub(super) fn replace(&mut self, table: &TableName, rows: Vec<Row>, into: &mut Followed) {
+    pub(in crate::sources) fn replace(&mut self, table: &TableName, rows: Vec<Row>, into: &mut Followed) {
         let Some(kept) = self.tables.get(table) else { return };
         let rows: BTreeMap<Box<str>, Row> =
             rows.into_iter().map(|row| (kept.key_of(&row), row)).collect();
@@ -141,7 +141,7 @@ impl Keeper {
     }
 
     /// Of what rows have taken back, states again what other rows still say: once for all that changed together.
-    pub(super) fn restate_others(&self, followed: &mut Followed) {
+    pub(in crate::sources) fn restate_others(&self, followed: &mut Followed) {
         if !followed.changes.iter().any(takes_back) {
             return;
         }
@@ -162,7 +162,7 @@ impl Keeper {
     }
 
     /// Makes the rows what they were.
-    pub(super) fn undo(&mut self, steps: Vec<Undo>) {
+    pub(in crate::sources) fn undo(&mut self, steps: Vec<Undo>) {
         for step in steps.into_iter().rev() {
             match step {
                 Undo::Row(table, key, row) => {
@@ -268,26 +268,22 @@ impl KeptTable {
     }
 }
 
-/// The columns by which rows of a table are told apart: those by which the log names them; where that is all of
+/// The columns by which rows of a table are told apart: those by which its source names them; where that is all of
 /// them, its primary key, and without one all that are mapped.
-pub(super) fn key_columns(
-    found: &FoundTable,
-    relation: Option<(u8, &[(String, bool)])>,
+pub(in crate::sources) fn key_of(
+    table: &TableName,
+    primary: &[String],
+    (identity, columns): (u8, &[(String, bool)]),
     mapping: &Mapping,
 ) -> Vec<String> {
-    let (kind, identity) = match relation {
-        Some((kind, columns)) => {
-            let keys = columns.iter().filter(|(_, is_key)| *is_key);
-            (kind, keys.map(|(name, _)| name.clone()).collect())
-        }
-        None => (found.identity_kind, found.identity.clone()),
-    };
-    let mut key = if matches!(kind, b'd' | b'i') && !identity.is_empty() {
-        identity
-    } else if !found.primary.is_empty() {
-        found.primary.clone()
+    let named: Vec<String> =
+        columns.iter().filter(|(_, is_key)| *is_key).map(|(name, _)| name.clone()).collect();
+    let mut key = if matches!(identity, b'd' | b'i') && !named.is_empty() {
+        named
+    } else if !primary.is_empty() {
+        primary.to_vec()
     } else {
-        let mapped = mapping.tables.iter().filter(|mapped| mapped.table == found.table);
+        let mapped = mapping.tables.iter().filter(|mapped| mapped.table == *table);
         mapped.flat_map(|mapped| mapped.columns()).map(str::to_owned).collect()
     };
     key.sort();
@@ -334,7 +330,7 @@ fn number_lock(
 }
 
 /// Draws a number for a lock that its source numbers.
-pub(super) fn drawn_lock(random: u64) -> u64 {
+pub(in crate::sources) fn drawn_lock(random: u64) -> u64 {
     Lock::FIRST_FOREIGN | (random & (Lock::FIRST_FOREIGN - 1))
 }
 

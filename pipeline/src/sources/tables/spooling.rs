@@ -11,7 +11,7 @@ use smartpulse_operators::change::{Change, Spooled};
 use smartpulse_operators::unit::Unit;
 use uuid::Uuid;
 
-use super::Database;
+use super::Intake;
 use super::stored::Stored;
 use super::transaction::{Transaction, completed};
 use super::values::Header;
@@ -22,7 +22,7 @@ use crate::journal::{JournalError, SpoolWriter, Spools};
 const ROWS: u64 = 400_000;
 
 /// Values of a transaction that lie in a file.
-pub(super) struct Spool {
+pub(in crate::sources) struct Spool {
     writer: SpoolWriter,
     /// Batches in it, and how often each has been begun.
     batches: HashMap<Uuid, u64, FixedState>,
@@ -32,7 +32,7 @@ pub(super) struct Spool {
 }
 
 /// Rows that are held in memory at most.
-pub(super) fn rows_at_most() -> usize {
+pub(in crate::sources) fn rows_at_most() -> usize {
     failpoint::bytes("SMARTPULSE_TEST_SPOOL_ROWS", ROWS) as usize
 }
 
@@ -41,7 +41,7 @@ fn fault(problem: JournalError) -> PostgresFault {
 }
 
 impl Spool {
-    pub(super) fn begin(spools: &Spools) -> Result<Spool, PostgresFault> {
+    pub(in crate::sources) fn begin(spools: &Spools) -> Result<Spool, PostgresFault> {
         Ok(Spool {
             writer: spools.begin().map_err(fault)?,
             batches: HashMap::default(),
@@ -51,17 +51,17 @@ impl Spool {
     }
 
     /// Whether rows of that kind are in it.
-    pub(super) fn holds(&self, header: &Header) -> bool {
+    pub(in crate::sources) fn holds(&self, header: &Header) -> bool {
         self.headers.contains(header)
     }
 
     /// Whether rows of a table are in it.
-    pub(super) fn holds_origin(&self, origin: &Arc<str>) -> bool {
+    pub(in crate::sources) fn holds_origin(&self, origin: &Arc<str>) -> bool {
         self.headers.iter().any(|header| header.origin == *origin)
     }
 
     /// Units that it has values of.
-    pub(super) fn units(&self) -> impl Iterator<Item = Unit> + '_ {
+    pub(in crate::sources) fn units(&self) -> impl Iterator<Item = Unit> + '_ {
         self.units.iter().copied()
     }
 
@@ -73,14 +73,14 @@ impl Spool {
     }
 
     /// Makes it durable.
-    pub(super) fn finish(self) -> Result<Spooled, PostgresFault> {
+    pub(in crate::sources) fn finish(self) -> Result<Spooled, PostgresFault> {
         self.writer.finish().map_err(fault)
     }
 }
 
-impl Database {
+impl Intake {
     /// Puts what was gathered of a transaction into its file.
-    pub(super) fn spool(
+    pub(in crate::sources) fn spool(
         &mut self,
         spool: &mut Spool,
         transaction: &mut Transaction,

@@ -18,21 +18,21 @@ const VALUES: usize = 1_000_000;
 
 /// A transaction under way.
 #[derive(Debug)]
-pub(super) struct Under {
+pub(in crate::sources) struct Under {
     /// Where the log stands behind it.
-    pub(super) lsn: u64,
+    pub(in crate::sources) lsn: u64,
     /// When it was committed.
-    pub(super) committed: Instant,
-    pub(super) values: usize,
+    pub(in crate::sources) committed: Instant,
+    pub(in crate::sources) values: usize,
     /// Its batches, and what was said of them.
-    pub(super) ids: Vec<(Uuid, Said)>,
+    pub(in crate::sources) ids: Vec<(Uuid, Said)>,
     /// Units of its saves, by change and entry.
-    pub(super) units: BTreeMap<u32, Vec<Unit>>,
+    pub(in crate::sources) units: BTreeMap<u32, Vec<Unit>>,
 }
 
 /// Transactions under way, in order.
 #[derive(Debug, Default)]
-pub(super) struct Window {
+pub(in crate::sources) struct Window {
     items: VecDeque<(Under, bool)>,
     /// Number of the first of them; further ones follow it.
     first: u64,
@@ -44,25 +44,25 @@ pub(super) struct Window {
 
 impl Window {
     /// A window behind what is durable.
-    pub(super) fn after(settled: u64) -> Window {
+    pub(in crate::sources) fn after(settled: u64) -> Window {
         Window { settled, ..Window::default() }
     }
 
     /// Another log is begun, at that place.
-    pub(super) fn begin(&mut self, lsn: u64) {
+    pub(in crate::sources) fn begin(&mut self, lsn: u64) {
         self.settled = lsn;
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::sources) fn is_full(&self) -> bool {
         self.items.len() >= TRANSACTIONS || self.values >= VALUES
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::sources) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
     /// Adds one; the number by which it is told of.
-    pub(super) fn push(&mut self, under: Under) -> u64 {
+    pub(in crate::sources) fn push(&mut self, under: Under) -> u64 {
         self.values += under.values;
         self.ids.extend(under.ids.iter().cloned());
         self.items.push_back((under, false));
@@ -70,19 +70,19 @@ impl Window {
     }
 
     /// User and note of a batch that is under way.
-    pub(super) fn said(&self, id: &Uuid) -> Option<&Said> {
+    pub(in crate::sources) fn said(&self, id: &Uuid) -> Option<&Said> {
         self.ids.get(id)
     }
 
     /// The unit of an entry of a change of a transaction.
-    pub(super) fn unit(&self, number: u64, change: u32, entry: u32) -> Option<Unit> {
+    pub(in crate::sources) fn unit(&self, number: u64, change: u32, entry: u32) -> Option<Unit> {
         let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let (under, _) = self.items.get(place)?;
         under.units.get(&change)?.get(entry as usize).copied()
     }
 
     /// One is durable and visible.
-    pub(super) fn settle(&mut self, number: u64) {
+    pub(in crate::sources) fn settle(&mut self, number: u64) {
         let place = number.checked_sub(self.first).and_then(|place| usize::try_from(place).ok());
         if let Some((_, is_settled)) = place.and_then(|place| self.items.get_mut(place)) {
             *is_settled = true;
@@ -98,17 +98,17 @@ impl Window {
     }
 
     /// All before that place is durable and visible.
-    pub(super) fn reached(&mut self, lsn: u64) {
+    pub(in crate::sources) fn reached(&mut self, lsn: u64) {
         self.settled = self.settled.max(lsn);
     }
 
     /// Where the log may be confirmed up to.
-    pub(super) fn settled(&self) -> u64 {
+    pub(in crate::sources) fn settled(&self) -> u64 {
         self.settled
     }
 
     /// When the oldest was committed.
-    pub(super) fn oldest(&self) -> Option<Instant> {
+    pub(in crate::sources) fn oldest(&self) -> Option<Instant> {
         self.items.front().map(|(under, _)| under.committed)
     }
 }

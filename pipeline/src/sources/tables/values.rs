@@ -17,18 +17,18 @@ const MINUTE: i64 = 60_000_000;
 
 /// What the values of a save have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Header {
+pub(in crate::sources) struct Header {
     /// The database, and the table where several hold values.
-    pub(super) origin: Arc<str>,
-    pub(super) batch: Option<Arc<str>>,
-    pub(super) provider: Provider,
-    pub(super) kind: Kind,
+    pub(in crate::sources) origin: Arc<str>,
+    pub(in crate::sources) batch: Option<Arc<str>>,
+    pub(in crate::sources) provider: Provider,
+    pub(in crate::sources) kind: Kind,
     /// None: from when it is recorded.
-    pub(super) valid_after: Option<Instant>,
+    pub(in crate::sources) valid_after: Option<Instant>,
 }
 
 /// User and note of a batch.
-pub(super) type Said = (Option<Arc<str>>, Option<Arc<str>>);
+pub(in crate::sources) type Said = (Option<Arc<str>>, Option<Arc<str>>);
 
 /// Where a field comes from, once the columns are known.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ enum Source {
 
 /// Where the fields of a value lie in a row.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
+pub(in crate::sources) struct Layout {
     origin: Arc<str>,
     unit_type: Source,
     unit_no: Source,
@@ -52,20 +52,20 @@ pub(super) struct Layout {
     valid_after: Source,
     value: Source,
     measure: Source,
-    pub(super) batch: Option<usize>,
+    pub(in crate::sources) batch: Option<usize>,
     user: Source,
     note: Source,
     /// Whether a deleted row takes its value back.
-    pub(super) deletes: bool,
+    pub(in crate::sources) deletes: bool,
 }
 
 impl Layout {
-    pub(super) fn origin(&self) -> &Arc<str> {
+    pub(in crate::sources) fn origin(&self) -> &Arc<str> {
         &self.origin
     }
 
     /// Whether a row that changed says that its value did not.
-    pub(super) fn is_unchanged(&self, row: &[Datum<'_>]) -> bool {
+    pub(in crate::sources) fn is_unchanged(&self, row: &[Datum<'_>]) -> bool {
         let Source::Column { at, .. } = &self.value else { return false };
         row.get(*at) == Some(&Datum::Unchanged)
     }
@@ -73,7 +73,7 @@ impl Layout {
     /// The layout of rows of `columns`; with `joined`, user and note stand behind them.
     ///
     /// The inner error is a column that is not there.
-    pub(super) fn of(
+    pub(in crate::sources) fn of(
         origin: &Arc<str>,
         mapping: &TableMapping,
         columns: &[String],
@@ -116,7 +116,7 @@ impl Layout {
 }
 
 /// The values of a row, by column.
-pub(super) trait Values {
+pub(in crate::sources) trait Values {
     /// The text of a column; none where it has no value or is not told.
     fn at(&self, column: usize) -> Option<&str>;
 }
@@ -137,9 +137,9 @@ impl Values for [Datum<'_>] {
 }
 
 /// Reads rows, remembering what it read last: neighbours share nearly everything.
-pub(super) struct ValueReader {
-    pub(super) rules: ValueRules,
-    pub(super) allowed: Vec<Period>,
+pub(in crate::sources) struct ValueReader {
+    pub(in crate::sources) rules: ValueRules,
+    pub(in crate::sources) allowed: Vec<Period>,
     unit_type: Remembered<UnitType>,
     provider: Remembered<Provider>,
     valid_after: Remembered<Instant>,
@@ -149,7 +149,7 @@ pub(super) struct ValueReader {
 }
 
 impl ValueReader {
-    pub(super) fn new(rules: ValueRules, allowed_periods: &[u16]) -> ValueReader {
+    pub(in crate::sources) fn new(rules: ValueRules, allowed_periods: &[u16]) -> ValueReader {
         let allowed = allowed_periods.iter().filter_map(|minutes| Period::new(*minutes));
         ValueReader {
             rules,
@@ -164,7 +164,7 @@ impl ValueReader {
     }
 
     /// The value in a row; one that was deleted says nothing of its slot any more.
-    pub(super) fn read<V: Values + ?Sized>(
+    pub(in crate::sources) fn read<V: Values + ?Sized>(
         &mut self,
         layout: &Layout,
         row: &V,

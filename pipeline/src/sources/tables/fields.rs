@@ -8,16 +8,16 @@ use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::{Unit, UnitType};
 
 /// A row by column; none where it has no value.
-pub(super) type Row = BTreeMap<String, Option<String>>;
+pub(in crate::sources) type Row = BTreeMap<String, Option<String>>;
 
 /// Names by table and key.
-pub(super) type Names = BTreeMap<TableName, BTreeMap<String, String>>;
+pub(in crate::sources) type Names = BTreeMap<TableName, BTreeMap<String, String>>;
 
 /// Why a row says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RowFault {
-    pub(super) field: String,
-    pub(super) rule: &'static str,
+pub(in crate::sources) struct RowFault {
+    pub(in crate::sources) field: String,
+    pub(in crate::sources) rule: &'static str,
 }
 
 impl std::fmt::Display for RowFault {
@@ -26,21 +26,21 @@ impl std::fmt::Display for RowFault {
     }
 }
 
-pub(super) fn fault(field: &str, rule: &'static str) -> RowFault {
+pub(in crate::sources) fn fault(field: &str, rule: &'static str) -> RowFault {
     RowFault { field: field.to_owned(), rule }
 }
 
 /// A row with what its table means.
 #[derive(Clone, Copy)]
-pub(super) struct Fields<'r> {
-    pub(super) mapping: &'r TableMapping,
-    pub(super) row: &'r Row,
-    pub(super) names: &'r Names,
+pub(in crate::sources) struct Fields<'r> {
+    pub(in crate::sources) mapping: &'r TableMapping,
+    pub(in crate::sources) row: &'r Row,
+    pub(in crate::sources) names: &'r Names,
 }
 
 impl<'r> Fields<'r> {
     /// The text of a field; none where there is no value.
-    pub(super) fn text(&self, field: &str) -> Option<Cow<'r, str>> {
+    pub(in crate::sources) fn text(&self, field: &str) -> Option<Cow<'r, str>> {
         match self.mapping.fields.get(field)? {
             Field::Value(value) => Some(Cow::Borrowed(value)),
             Field::Column { column, names: None, .. } => {
@@ -53,12 +53,12 @@ impl<'r> Fields<'r> {
         }
     }
 
-    pub(super) fn owned(&self, field: &str) -> Option<String> {
+    pub(in crate::sources) fn owned(&self, field: &str) -> Option<String> {
         self.text(field).map(Cow::into_owned).filter(|text| !text.is_empty())
     }
 
     /// The unit that two fields name.
-    pub(super) fn unit(&self, type_field: &str, no_field: &str) -> Result<Unit, RowFault> {
+    pub(in crate::sources) fn unit(&self, type_field: &str, no_field: &str) -> Result<Unit, RowFault> {
         let unit_type = self.text(type_field).and_then(|text| UnitType::parse(&text));
         let unit_type = unit_type.ok_or_else(|| fault(type_field, "PP, CMP or GRP"))?;
         let unit_no = self.text(no_field).and_then(|text| Unit::parse_no(&text));
@@ -67,7 +67,7 @@ impl<'r> Fields<'r> {
     }
 
     /// The moment in a field; none where there is no value.
-    pub(super) fn moment(&self, field: &str) -> Result<Option<Moment>, RowFault> {
+    pub(in crate::sources) fn moment(&self, field: &str) -> Result<Option<Moment>, RowFault> {
         let Some(text) = self.text(field) else { return Ok(None) };
         let zone = match self.mapping.fields.get(field) {
             Some(Field::Column { zone, .. }) => zone.as_ref(),
@@ -78,7 +78,7 @@ impl<'r> Fields<'r> {
     }
 
     /// From when on something holds: always, where nothing is said.
-    pub(super) fn beginning(&self, field: &str) -> Result<Instant, RowFault> {
+    pub(in crate::sources) fn beginning(&self, field: &str) -> Result<Instant, RowFault> {
         match self.moment(field)? {
             None | Some(Moment::Beginning) => Ok(Instant::MIN),
             Some(Moment::At(instant)) => Ok(instant),
@@ -87,7 +87,7 @@ impl<'r> Fields<'r> {
     }
 
     /// Until when something holds; none: for ever.
-    pub(super) fn end(&self, field: &str) -> Result<Option<Instant>, RowFault> {
+    pub(in crate::sources) fn end(&self, field: &str) -> Result<Option<Instant>, RowFault> {
         match self.moment(field)? {
             None | Some(Moment::End) => Ok(None),
             Some(Moment::At(instant)) => Ok(Some(instant)),
@@ -96,7 +96,7 @@ impl<'r> Fields<'r> {
     }
 
     /// A truth value; `usual` where there is none.
-    pub(super) fn flag(&self, field: &str, usual: bool) -> Result<bool, RowFault> {
+    pub(in crate::sources) fn flag(&self, field: &str, usual: bool) -> Result<bool, RowFault> {
         match self.text(field).as_deref() {
             None => Ok(usual),
             Some("t" | "true" | "1") => Ok(true),
