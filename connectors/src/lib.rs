@@ -20,12 +20,17 @@
 //! ```
 #![warn(missing_docs)]
 
+mod debezium;
 mod export;
 mod postgres;
 mod pulsar;
 mod redis;
 pub mod retry;
 
+pub use debezium::{
+    ColumnForm, ColumnType, DebeziumDecimals, DebeziumSettings, DebeziumTimes, Ended, Envelope,
+    EnvelopeFault, EnvelopeReader, Forms, Operation, SnapshotMark, Told, TransactionMark,
+};
 pub use export::batches::{BatchExport, BatchRow, export_batches};
 pub use export::folder::PartialFolder;
 pub use export::history::{HistoryExport, HistoryRow};

@@ -23,6 +23,7 @@ pub use mapping::{Field, Input, Mapping, PropertyRule, TableMapping, TableName};
 pub use pgoutput::{Datum, LogMessage, Relation, Tuple};
 pub use session::{PostgresSession, Slot};
 pub use settings::{OnLost, PostgresSettings, PostgresTls};
+pub(crate) use settings::{are_rules, mapping_of};
 pub use tables::FoundTable;
 
 /// The statements that make the legacy schema.

@@ -1,5 +1,6 @@
 //! Instants as Postgres writes them with `DateStyle` ISO: `2026-01-31 12:00:00.5`, with `+00` behind it where the
-//! column has a zone, `infinity` and `-infinity` (Postgres documentation, "Date/Time Types").
+//! column has a zone, `infinity` and `-infinity` (Postgres documentation, "Date/Time Types"); and as ISO 8601 has them,
+//! with a `T` and a `Z`, which they may come with by other ways.
 
 use smartpulse_operators::time::{Instant, Zone};
 
@@ -24,17 +25,17 @@ pub fn postgres_moment(text: &str, zone: Option<&Zone>) -> Option<Moment> {
         _ => {}
     }
     let (date, rest) = text.split_at_checked(10)?;
-    let Some(clock) = rest.strip_prefix(' ') else {
+    let Some(clock) = rest.strip_prefix([' ', 'T']) else {
         return if rest.is_empty() { local(date, "00:00:00", zone) } else { None };
     };
-    let Some(at) = clock.find(['+', '-']) else { return local(date, clock, zone) };
+    let Some(at) = clock.find(['+', '-', 'Z']) else { return local(date, clock, zone) };
     let (clock, offset) = clock.split_at(at);
     let mut written = String::with_capacity(32);
     written.push_str(date);
     written.push('T');
     written.push_str(clock);
     match offset {
-        "+00" => written.push('Z'),
+        "+00" | "Z" => written.push('Z'),
         // Hours alone, as most are.
         _ if offset.len() == 3 => {
             written.push_str(offset);
@@ -78,6 +79,8 @@ mod tests {
             ("2026-01-31 12:00:00.5-03:30", None, at("2026-01-31T12:00:00.5-03:30")),
             ("2026-01-31 12:00:00+05", Some(&istanbul), at("2026-01-31T12:00:00+05:00")),
             ("2026-01-31 12:00:00", Some(&istanbul), at("2026-01-31T09:00:00Z")),
+            ("2026-01-31T12:00:00.5Z", Some(&istanbul), at("2026-01-31T12:00:00.5Z")),
+            ("2026-01-31T12:00:00Zulu", None, None),
             ("2026-01-31", None, at("2026-01-31T00:00:00Z")),
             ("1969-12-31 23:59:59.999999", None, Some(Moment::At(Instant(-1)))),
             ("infinity", None, Some(Moment::End)),

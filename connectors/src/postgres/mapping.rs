@@ -13,12 +13,15 @@
 //!
 //! A table may be mapped to several inputs. Times without a zone are UTC unless `zone` says otherwise. With
 //! `[[table.properties]]` a table of keys and values gives several properties from one row:
-//! `{ key = "limits", path = "/upper", property = "upper_limit_mw" }` takes the value at a JSON pointer.
+//! `{ key = "limits", path = "/upper", property = "upper_limit_mw" }` takes the value at a JSON pointer. With
+//! `[table.types]`, `amount = "numeric(36,4)"`, values are understood that come without their types, as Debezium's do.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use smartpulse_operators::time::Zone;
+
+use crate::debezium::ColumnType;
 
 /// The mapping of the legacy schema.
 pub(super) const LEGACY: &str = include_str!("legacy.toml");
@@ -43,6 +46,8 @@ pub struct TableMapping {
     pub properties: Vec<PropertyRule>,
     /// Whether a deleted row takes back what it said; else it is only there no more.
     pub deletes: bool,
+    /// Types of columns, for values that come without.
+    pub types: BTreeMap<String, ColumnType>,
 }
 
 /// Schema and name of a table.
@@ -127,6 +132,8 @@ struct WrittenTable {
     properties: Vec<PropertyRule>,
     #[serde(default = "yes")]
     deletes: bool,
+    #[serde(default)]
+    types: BTreeMap<String, String>,
 }
 
 fn yes() -> bool {
@@ -257,7 +264,7 @@ impl Mapping {
 
 impl TableMapping {
     fn read(written: WrittenTable) -> Result<TableMapping, String> {
-        let WrittenTable { table, input, fields, properties, deletes } = written;
+        let WrittenTable { table, input, fields, properties, deletes, types } = written;
         let name = TableName::parse(&table)
             .ok_or_else(|| format!("table = \"{table}\" must be a name or schema.name"))?;
         let refused = |field: &str, rule: &str| Err(format!("{name}: {field} {rule}"));
@@ -290,7 +297,18 @@ impl TableMapping {
                 Err(rule) => return refused(&field, &rule),
             }
         }
-        Ok(TableMapping { table: name, input, fields: read, properties, deletes })
+        let mut declared = BTreeMap::new();
+        for (column, written) in types {
+            match ColumnType::parse(&written) {
+                Some(column_type) => drop(declared.insert(column, column_type)),
+                None => {
+                    let rule =
+                        "must be numeric(p,s), timestamp(p), timestamptz or date: others need none";
+                    return refused(&format!("types.{column}"), rule);
+                }
+            }
+        }
+        Ok(TableMapping { table: name, input, fields: read, properties, deletes, types: declared })
     }
 
     /// The columns that are read, each once.

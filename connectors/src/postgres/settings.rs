@@ -80,8 +80,25 @@ impl Default for PostgresSettings {
     }
 }
 
-/// Rules that forecasts may be held to.
-const RULES: [&str; 3] = ["gates", "limits", "locks"];
+/// Whether all are rules that forecasts may be held to.
+pub(crate) fn are_rules(words: &[String]) -> bool {
+    words.iter().all(|word| ["gates", "limits", "locks"].contains(&word.as_str()))
+}
+
+/// The mapping that a setting names: `legacy`, or a TOML file.
+///
+/// # Errors
+/// [`PostgresFault::Setting`] where the file cannot be read or says what cannot be meant.
+pub(crate) fn mapping_of(setting: &str) -> Result<Mapping, PostgresFault> {
+    let refused = |rule| PostgresFault::Setting { name: "mapping", rule };
+    if setting == "legacy" {
+        return Mapping::parse(LEGACY).map_err(refused);
+    }
+    let text = std::fs::read_to_string(setting).map_err(|problem| {
+        refused(format!("`legacy` or a file that can be read: {setting}: {problem}"))
+    })?;
+    Mapping::parse(&text).map_err(|problem| refused(format!("{setting}: {problem}")))
+}
 
 impl PostgresSettings {
     /// Refuses what cannot be meant.
@@ -116,8 +133,7 @@ impl PostgresSettings {
             "publication",
             "1 to 63 lower-case letters, digits and `_`",
         )?;
-        let is_rule = |word: &String| RULES.contains(&word.as_str());
-        rule(self.enforce.iter().all(is_rule), "enforce", "gates, limits or locks")?;
+        rule(are_rules(&self.enforce), "enforce", "gates, limits or locks")?;
         self.mapping().map(drop)
     }
 
@@ -126,14 +142,7 @@ impl PostgresSettings {
     /// # Errors
     /// [`PostgresFault::Setting`] where the file cannot be read or says what cannot be meant.
     pub fn mapping(&self) -> Result<Mapping, PostgresFault> {
-        let refused = |rule| PostgresFault::Setting { name: "mapping", rule };
-        if self.mapping == "legacy" {
-            return Mapping::parse(LEGACY).map_err(refused);
-        }
-        let text = std::fs::read_to_string(&self.mapping).map_err(|problem| {
-            refused(format!("`legacy` or a file that can be read: {}: {problem}", self.mapping))
-        })?;
-        Mapping::parse(&text).map_err(|problem| refused(format!("{}: {problem}", self.mapping)))
+        mapping_of(&self.mapping)
     }
 
     /// How long one answer may take.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::PulsarFault;
 use super::sink::PulsarCoding;
+use crate::debezium::DebeziumSettings;
 
 /// How Pulsar is reached and what is read there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct PulsarSettings {
     pub topics: Vec<PulsarTopic>,
     /// Topics that what changes is written to.
     pub deltas: Vec<PulsarDeltas>,
+    /// Databases of which Debezium writes the changes there.
+    pub debezium: Vec<DebeziumSettings>,
 }
 
 /// A topic that what changes is written to.
@@ -91,6 +94,7 @@ impl Default for PulsarSettings {
             timeout_ms: 5_000,
             topics: Vec::new(),
             deltas: Vec::new(),
+            debezium: Vec::new(),
         }
     }
 }
@@ -161,6 +165,15 @@ impl PulsarSettings {
                 deltas.views.iter().all(is_view),
                 "deltas.views",
                 "latest, actuals, totals or units",
+            )?;
+        }
+        for (place, debezium) in self.debezium.iter().enumerate() {
+            debezium.check().map_err(|(name, rule)| PulsarFault::Setting { name, rule })?;
+            let is_same = |other: &DebeziumSettings| other.prefix == debezium.prefix;
+            rule(
+                !self.debezium[..place].iter().any(is_same),
+                "debezium.prefix",
+                "of topics that nobody else here reads",
             )?;
         }
         Ok(())

@@ -251,7 +251,12 @@ impl Intake {
         }
     }
 
-    pub(super) fn remark_row(&mut self, table: &dyn std::fmt::Display, key: &str, fault: &RowFault) {
+    pub(super) fn remark_row(
+        &mut self,
+        table: &dyn std::fmt::Display,
+        key: &str,
+        fault: &RowFault,
+    ) {
         self.counted.refused += 1;
         self.remark(format!("{table} {key}: {fault}"));
     }

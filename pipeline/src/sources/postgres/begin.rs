@@ -106,7 +106,8 @@ fn written(lsn: u64) -> String {
 impl Database {
     /// Refuses to go on where a table is gone that has been read: nothing tells what became of its rows.
     pub(super) fn misses(&self, there: &BTreeMap<TableName, u32>) -> Result<(), PostgresFault> {
-        let is_mapped = |table: &TableName| self.intake.mapping.tables.iter().any(|it| it.table == *table);
+        let is_mapped =
+            |table: &TableName| self.intake.mapping.tables.iter().any(|it| it.table == *table);
         let read = self.read.iter().filter(|(table, _)| is_mapped(table));
         match read.into_iter().find(|(table, oid)| there.get(*table) != Some(*oid)) {
             None => Ok(()),
@@ -125,7 +126,8 @@ impl Database {
     pub(super) async fn follow(&mut self) -> Result<Infallible, PostgresFault> {
         let mut session = Box::pin(PostgresSession::open(&self.settings)).await?;
         let system = Box::pin(PostgresLog::system(&self.settings)).await?;
-        let (tables, missing) = Box::pin(session.tables(&self.settings, &self.intake.mapping)).await?;
+        let (tables, missing) =
+            Box::pin(session.tables(&self.settings, &self.intake.mapping)).await?;
         for table in missing.iter().filter(|_| self.intake.counted.tables == 0) {
             info!(source = %self.intake.source, %table, "a mapped table is not there");
         }

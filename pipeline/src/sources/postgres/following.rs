@@ -51,7 +51,8 @@ impl Database {
     ) -> Result<Infallible, PostgresFault> {
         let from = self.intake.place.map_or(0, |place| place.lsn);
         let mut log =
-            Box::pin(PostgresLog::follow(&self.settings, from, self.intake.window.settled())).await?;
+            Box::pin(PostgresLog::follow(&self.settings, from, self.intake.window.settled()))
+                .await?;
         self.intake.stands(Standing::Following);
         let mut relations = Relations::new(&self.settings.name, &self.intake.mapping, tables);
         let (tell_slot, mut slots) = mpsc::channel(1);

@@ -6,13 +6,13 @@ use smartpulse_operators::offset::PostgresPlace;
 use smartpulse_serve::attached::Standing;
 use tracing::info;
 
-use super::Database;
 use super::super::tables::fields::Row;
 use super::super::tables::kept::{Followed, key_of};
 use super::super::tables::learned::origin;
 use super::super::tables::stored::{Pieces, Stored};
 use super::super::tables::transaction::{Made, Transaction};
 use super::super::tables::values::{Header, Layout};
+use super::Database;
 
 /// Of the rows that are held in memory at most, the part after which they are handed on at the end of a batch, and in
 /// the middle of one.
@@ -117,14 +117,15 @@ impl Database {
         let mut last: Option<Header> = None;
         let each = async |values: Vec<Option<std::borrow::Cow<'_, str>>>| {
             self.intake.counted.rows += 1;
-            let (header, said, slot) = match self.intake.reader.read(layout, values.as_slice(), false) {
-                Ok(read) => read,
-                Err(fault) => {
-                    transaction.unreadable += 1;
-                    self.intake.remark_row(&found.table, &format!("{values:?}"), &fault);
-                    return Ok(());
-                }
-            };
+            let (header, said, slot) =
+                match self.intake.reader.read(layout, values.as_slice(), false) {
+                    Ok(read) => read,
+                    Err(fault) => {
+                        transaction.unreadable += 1;
+                        self.intake.remark_row(&found.table, &format!("{values:?}"), &fault);
+                        return Ok(());
+                    }
+                };
             let rows = transaction.gathered.rows();
             let is_whole = last.as_ref() != Some(&header);
             let most = self.intake.rows_at_most;
@@ -157,7 +158,8 @@ impl Database {
             newest: before,
             pieces: &self.intake.pieces,
         };
-        let made = self.intake.maker.forget_unseen(layout.origin(), (before, &self.seen), &stored)?;
+        let made =
+            self.intake.maker.forget_unseen(layout.origin(), (before, &self.seen), &stored)?;
         self.hand_on_made(made, reading).await
     }
 

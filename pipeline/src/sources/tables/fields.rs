@@ -58,7 +58,11 @@ impl<'r> Fields<'r> {
     }
 
     /// The unit that two fields name.
-    pub(in crate::sources) fn unit(&self, type_field: &str, no_field: &str) -> Result<Unit, RowFault> {
+    pub(in crate::sources) fn unit(
+        &self,
+        type_field: &str,
+        no_field: &str,
+    ) -> Result<Unit, RowFault> {
         let unit_type = self.text(type_field).and_then(|text| UnitType::parse(&text));
         let unit_type = unit_type.ok_or_else(|| fault(type_field, "PP, CMP or GRP"))?;
         let unit_no = self.text(no_field).and_then(|text| Unit::parse_no(&text));

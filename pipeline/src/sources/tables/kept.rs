@@ -80,7 +80,12 @@ impl Keeper {
     }
 
     /// Tells rows of a table apart by other columns: those by which the log names them.
-    pub(in crate::sources) fn identify(&mut self, table: &TableName, key: &[String], into: &mut Followed) {
+    pub(in crate::sources) fn identify(
+        &mut self,
+        table: &TableName,
+        key: &[String],
+        into: &mut Followed,
+    ) {
         let Some(kept) = self.tables.get_mut(table).filter(|kept| kept.key != key) else { return };
         into.undo.push(Undo::Table(table.clone(), kept.key.clone(), kept.rows.clone()));
         let is_first = kept.key.is_empty();
@@ -127,7 +132,12 @@ impl Keeper {
     }
 
     /// All rows of a table as they are: what is not among them is there no more.
-    pub(in crate::sources) fn replace(&mut self, table: &TableName, rows: Vec<Row>, into: &mut Followed) {
+    pub(in crate::sources) fn replace(
+        &mut self,
+        table: &TableName,
+        rows: Vec<Row>,
+        into: &mut Followed,
+    ) {
         let Some(kept) = self.tables.get(table) else { return };
         let rows: BTreeMap<Box<str>, Row> =
             rows.into_iter().map(|row| (kept.key_of(&row), row)).collect();
