@@ -1,7 +1,7 @@
 //! The configuration: one table of settings, read from a file, the environment and flags, in that order of
 //! growing weight, with where each value came from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Profile};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use smartpulse_connectors::{PostgresSettings, PulsarSettings, RedisSettings};
+use smartpulse_connectors::{DebeziumSettings, PostgresSettings, PulsarSettings, RedisSettings};
 use smartpulse_operators::quantity::Quantity;
 use smartpulse_serve::doors::{DoorRules, Elsewhere};
 use thiserror::Error;
@@ -125,6 +125,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The databases of which Debezium writes the changes, with where.
+    pub fn debeziums(&self) -> impl Iterator<Item = (&PulsarSettings, &DebeziumSettings)> {
+        self.pulsar.iter().flat_map(|connection| {
+            connection.debezium.iter().map(move |settings| (connection, settings))
+        })
+    }
+
     /// What the doors allow, and the messages of sources.
     #[must_use]
     pub fn door_rules(&self) -> DoorRules {
@@ -276,11 +283,17 @@ fn check_links(config: &Config) -> Result<(), ConfigError> {
             return Err(ConfigError::Rule { name: "pulsar", rule: "a list of different names" });
         }
     }
+    let mut databases: BTreeSet<&str> = BTreeSet::new();
     for (place, postgres) in config.postgres.iter().enumerate() {
         postgres.check().map_err(link(format!("postgres[{place}]")))?;
-        if config.postgres[..place].iter().any(|other| other.name == postgres.name) {
+        if !databases.insert(&postgres.name) {
             return Err(ConfigError::Rule { name: "postgres", rule: "a list of different names" });
         }
+    }
+    // What was read of a database is remembered by its name, whichever way it came.
+    if config.debeziums().any(|(_, debezium)| !databases.insert(&debezium.name)) {
+        let rule = "of a database that neither `postgres` nor another `debezium` names";
+        return Err(ConfigError::Rule { name: "pulsar.debezium.name", rule });
     }
     if !config.replica.redis.is_empty() {
         config.replica.settings().check().map_err(link("replica".to_owned()))?;

@@ -1,6 +1,7 @@
 //! Systems that changes come from. Each topic and each database has a thread of its own; what it reads waits in the bounded queue
 //! behind live changes, so that a source that is faster than the engine is held back by it.
 
+mod debezium;
 mod postgres;
 mod pulsar;
 mod tables;
@@ -9,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use smartpulse_connectors::{PostgresFault, PostgresSettings, PulsarSettings, PulsarTopic};
+use smartpulse_connectors::{
+    DebeziumSettings, PostgresFault, PostgresSettings, PulsarSettings, PulsarTopic,
+};
 use smartpulse_operators::offset::Place;
 use smartpulse_serve::attached::{Attached, Direction};
 use smartpulse_serve::doors::DoorRules;
@@ -25,6 +28,7 @@ use crate::sinks::alone;
 pub struct Sources {
     topics: Vec<pulsar::Topic>,
     databases: Vec<postgres::Database>,
+    debeziums: Vec<debezium::Debezium>,
     links: Vec<Arc<Attached>>,
     threads: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
@@ -79,7 +83,17 @@ impl Sources {
             let beginning = beginning(name, settings.mapping()?, enforce, link);
             databases.push(postgres::Database::new(settings.clone(), beginning, stopping.clone()));
         }
-        Ok(Sources { topics, databases, links, threads: Vec::new(), stop })
+        let mut debeziums = Vec::new();
+        for (connection, settings) in config.debeziums() {
+            let DebeziumSettings { name, enforce, .. } = settings;
+            let link = Attached::new(Direction::Source, "debezium", name);
+            links.push(Arc::clone(&link));
+            let beginning = beginning(name, settings.mapping()?, enforce, link);
+            let reader = reader(service);
+            let of = (connection, settings);
+            debeziums.push(debezium::Debezium::new(of, beginning, reader, stopping.clone()));
+        }
+        Ok(Sources { topics, databases, debeziums, links, threads: Vec::new(), stop })
     }
 
     /// How each stands.
@@ -100,6 +114,11 @@ impl Sources {
                 alone(postgres::run(database));
             }));
         }
+        for debezium in self.debeziums.drain(..) {
+            self.threads.push(thread::spawn(move || {
+                alone(debezium::run(debezium));
+            }));
+        }
     }
 
     /// Ends them. What they have handed on is taken in by who stops after them.
@@ -111,6 +130,11 @@ impl Sources {
             }
         }
     }
+}
+
+/// What tells this engine's readers from those of others.
+fn reader(service: &Service) -> String {
+    format!("smartpulse-{}", service.read_model.incarnation())
 }
 
 fn topic_of(
@@ -125,7 +149,7 @@ fn topic_of(
     pulsar::Topic {
         connection: connection.clone(),
         settings: settings.clone(),
-        reader: format!("smartpulse-{}", service.read_model.incarnation()),
+        reader: reader(service),
         offsets,
         client: pulsar::Client::new(connection),
         backfill: service.backfill.clone(),

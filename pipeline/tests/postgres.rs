@@ -15,6 +15,8 @@ mod following;
 #[path = "live/forwarder.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod forwarder;
+#[path = "postgres/load.rs"]
+mod load;
 #[path = "program/process.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod process;

@@ -11,7 +11,7 @@ use crate::server::{Folder, Launch, Ready, Server, write};
 
 const POM: &str = include_str!("../java/debezium.pom.xml");
 const PROGRAM: &str = include_str!("../java/DebeziumToPulsar.java");
-/// Amounts and instants exact, transactions marked, no schema beside each change.
+/// Amounts and instants exact, transactions marked, tables that are emptied told, no schema beside each change.
 const SETTINGS: &str = "\
 name=smartpulse
 connector.class=io.debezium.connector.postgresql.PostgresConnector
@@ -20,14 +20,13 @@ offset.storage=org.apache.kafka.connect.storage.FileOffsetBackingStore
 offset.flush.interval.ms=1000
 decimal.handling.mode=precise
 provide.transaction.metadata=true
+skipped.operations=none
 key.converter.schemas.enable=false
 value.converter.schemas.enable=false
 database.hostname=127.0.0.1
 database.user=postgres
 database.password=
-database.dbname=postgres
-slot.name=debezium
-publication.name=debezium
+publication.autocreate.mode=filtered
 ";
 
 /// What an engine reads, and where it writes.
@@ -37,12 +36,16 @@ pub struct Route {
     pub postgres_port: u16,
     /// Where the Pulsar is found.
     pub pulsar_url: String,
+    /// The database there.
+    pub database: String,
     /// Tables, each with its schema.
     pub tables: Vec<String>,
     /// Topics are `{namespace}/{prefix}.{schema}.{table}`.
     pub namespace: String,
-    /// See above.
+    /// See above; its slot and its publication are called so, too.
     pub prefix: String,
+    /// Further properties, a line each: they count instead of those above.
+    pub more: String,
 }
 
 /// A Debezium engine.
@@ -68,12 +71,13 @@ impl Debezium {
         let (program, jars) = installed()?;
         let folder = Folder::passing("debezium")?;
         let at = |name: &str| folder.path().join(name);
-        let Route { postgres_port, pulsar_url, tables, namespace, prefix } = route;
+        let Route { postgres_port, pulsar_url, database, tables, namespace, prefix, more } = route;
         let offsets = at("offsets").display().to_string();
         let settings = format!(
             "{SETTINGS}database.port={postgres_port}\ntable.include.list={}\ntopic.prefix={prefix}\n\
+             slot.name={prefix}\npublication.name={prefix}\ndatabase.dbname={database}\n\
              offset.storage.file.filename={offsets}\npulsar.url={pulsar_url}\n\
-             pulsar.namespace={namespace}\n",
+             pulsar.namespace={namespace}\n{more}\n",
             tables.join(",")
         );
         let (source, properties) = (at("DebeziumToPulsar.java"), at("engine.properties"));

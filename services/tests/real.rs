@@ -106,9 +106,11 @@ fn a_change_in_postgres_reaches_pulsar_through_debezium_and_stays_there() {
     let debezium = Debezium::start(&Route {
         postgres_port: postgres.port(),
         pulsar_url: pulsar.url(),
+        database: "postgres".to_owned(),
         tables: vec!["public.t".to_owned()],
         namespace: "public/default".to_owned(),
         prefix: "s".to_owned(),
+        more: String::new(),
     });
     let debezium = debezium.unwrap();
     postgres.sql("INSERT INTO t VALUES (1, 12.3456)").unwrap();

@@ -228,6 +228,15 @@ impl Input {
 }
 
 impl Mapping {
+    /// That of the legacy schema.
+    ///
+    /// # Panics
+    /// Never: it is a part of the program, and its test reads it.
+    #[must_use]
+    pub fn legacy() -> Mapping {
+        Mapping::parse(LEGACY).unwrap_or_else(|problem| panic!("legacy.toml: {problem}"))
+    }
+
     /// Reads a mapping.
     ///
     /// # Errors

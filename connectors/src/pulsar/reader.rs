@@ -191,6 +191,20 @@ impl PulsarReader {
         self.consumer.cumulative_ack_with_id(&self.topic, id).await.map_err(fault)
     }
 
+    /// Whether everything has been read that the topic holds by now: what was not read in this process was before, up to
+    /// what was reached, or has been acknowledged.
+    ///
+    /// # Errors
+    /// [`PulsarFault::Unreachable`].
+    pub async fn is_at_end(&mut self) -> Result<bool, PulsarFault> {
+        let fault = PulsarFault::while_doing("looking for the newest message");
+        let last = Box::pin(self.consumer.get_last_message_id()).await.map_err(fault)?.pop();
+        if self.judge.has_read(last.as_ref()) {
+            return Ok(true);
+        }
+        Ok(self.judge.delivered.is_none() && self.backlog().await == Some(0))
+    }
+
     /// Messages that the broker holds for the subscription; none where it does not say so at once.
     pub async fn backlog(&mut self) -> Option<u64> {
         let asked = tokio::time::timeout(FIGURES_WAIT, Box::pin(self.consumer.get_stats())).await;
@@ -257,6 +271,15 @@ impl Judge {
         let last =
             last.filter(|id| id.ledger_id < u64::MAX >> 1).map(|id| (id.ledger_id, entry(id)));
         Judge { reached: reached.0, last, delivered: None, is_proven: reached.0.is_none() }
+    }
+
+    fn has_read(&self, last: Option<&MessageIdData>) -> bool {
+        // A topic of which nothing is left names no ledger, and no entry.
+        let last = last.filter(|id| id.ledger_id < u64::MAX >> 1 && id.entry_id < u64::MAX >> 1);
+        let Some(last) = last else { return true };
+        let index = last.batch_index.and_then(|index| u32::try_from(index).ok()).unwrap_or(0);
+        let newest = self.delivered.into_iter().chain(self.reached).max_by_key(PulsarPlace::order);
+        newest.is_some_and(|newest| newest.order() >= (last.ledger_id, last.entry_id, index))
     }
 
     fn ends_before_reached(&self) -> bool {

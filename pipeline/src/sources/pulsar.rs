@@ -70,7 +70,7 @@ impl Client {
         Client { settings: settings.clone(), connected: tokio::sync::Mutex::default() }
     }
 
-    async fn get(&self) -> Result<PulsarClient, PulsarFault> {
+    pub(super) async fn get(&self) -> Result<PulsarClient, PulsarFault> {
         let mut connected = self.connected.lock().await;
         if let Some(client) = &*connected {
             return Ok(client.clone());
@@ -81,7 +81,7 @@ impl Client {
     }
 
     /// The connection has failed somebody: the next one makes a new one.
-    async fn lost(&self) {
+    pub(super) async fn lost(&self) {
         *self.connected.lock().await = None;
     }
 }

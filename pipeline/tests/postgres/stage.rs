@@ -90,8 +90,32 @@ pub(crate) struct Engine {
     server: Option<Server>,
     pub(crate) address: SocketAddr,
     data: PathBuf,
-    postgres: String,
+    source: Source,
     variables: Vec<(&'static str, String)>,
+}
+
+/// What an engine reads.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    /// As status names it.
+    kind: &'static str,
+    /// The variable of its setting.
+    variable: &'static str,
+    setting: String,
+}
+
+impl Source {
+    /// A Postgres, by its log.
+    pub(crate) fn postgres(setting: &str) -> Source {
+        let (kind, variable) = ("postgres", "SMARTPULSE_POSTGRES");
+        Source { kind, variable, setting: setting.to_owned() }
+    }
+
+    /// A Postgres, by what Debezium writes to a Pulsar.
+    pub(crate) fn debezium(setting: &str) -> Source {
+        let (kind, variable) = ("debezium", "SMARTPULSE_PULSAR");
+        Source { kind, variable, setting: setting.to_owned() }
+    }
 }
 
 impl Engine {
@@ -106,29 +130,44 @@ impl Engine {
         postgres: &str,
         variables: &[(&'static str, &str)],
     ) -> Engine {
-        let (data, postgres) = (data.to_owned(), postgres.to_owned());
+        Engine::reading(data, Source::postgres(postgres), variables)
+    }
+
+    /// One that reads a source.
+    pub(crate) fn reading(
+        data: &Path,
+        source: Source,
+        variables: &[(&'static str, &str)],
+    ) -> Engine {
+        let data = data.to_owned();
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let own = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
         let variables = variables.iter().map(own).collect();
-        let mut engine = Engine { server: None, address, data, postgres, variables };
+        let mut engine = Engine { server: None, address, data, source, variables };
         engine.start_again();
         engine
     }
 
     pub(crate) fn start_again(&mut self) {
-        let (address, postgres) = (self.address, self.postgres.clone());
+        let (address, source) = (self.address, self.source.clone());
         let variables = self.variables.clone();
         self.server = Some(Server::start_with(&self.data, |command| {
             command.env("SMARTPULSE_LISTEN", address.to_string());
-            command.env("SMARTPULSE_POSTGRES", postgres);
+            command.env(source.variable, source.setting);
             command.envs(variables);
-            command.env("SMARTPULSE_LOG", "warn,smartpulse=info,smartpulse_serve=warn");
+            command
+                .env("SMARTPULSE_LOG", "warn,pulsar=error,smartpulse=info,smartpulse_serve=warn");
         }));
     }
 
     /// From its next start it reads otherwise.
     pub(crate) fn set(&mut self, postgres: &str) {
-        postgres.clone_into(&mut self.postgres);
+        self.read(Source::postgres(postgres));
+    }
+
+    /// From its next start it reads another source.
+    pub(crate) fn read(&mut self, source: Source) {
+        self.source = source;
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -151,7 +190,8 @@ impl Engine {
     pub(crate) fn source(&self) -> Value {
         let status = self.client().get("/api/v2.0/status").json();
         let sources = status["data"]["sources"].as_array().cloned().unwrap_or_default();
-        sources.into_iter().find(|source| source["kind"] == "postgres").unwrap_or_default()
+        let is_meant = |source: &Value| source["kind"] == self.source.kind;
+        sources.into_iter().find(is_meant).unwrap_or_default()
     }
 
     /// What it has counted of its only source since its start.
@@ -257,9 +297,7 @@ pub(crate) fn await_truth(engine: &Engine, server: &Postgres, database: &str, pr
 pub(crate) fn seed(test: &str) -> u64 {
     let seed: u64 = std::env::var("SMARTPULSE_POSTGRES_SEED")
         .map_or_else(|_| rand::random(), |text| text.parse().expect("a whole number"));
-    println!(
-        "seed {seed}; SMARTPULSE_POSTGRES_SEED={seed} cargo test -p smartpulse --test postgres {test}"
-    );
+    println!("seed {seed}; SMARTPULSE_POSTGRES_SEED={seed} cargo test --workspace {test}");
     seed
 }
 

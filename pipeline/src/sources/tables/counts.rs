@@ -21,6 +21,10 @@ pub(in crate::sources) struct Counted {
     pub(in crate::sources) missing_tables: u64,
     /// The slot as it was seen last.
     pub(in crate::sources) slot: Option<Slot>,
+    /// What else is counted, by name.
+    pub(in crate::sources) more: Vec<(&'static str, u64)>,
+    /// When the oldest transaction was committed that has been read and not handed on.
+    pub(in crate::sources) waiting: Option<Instant>,
     remarks: u64,
 }
 
@@ -33,8 +37,7 @@ impl Counted {
 
     /// By name.
     pub(in crate::sources) fn sums(&self) -> Vec<(&'static str, u64)> {
-        let slot = |bytes: fn(&Slot) -> u64| self.slot.as_ref().map_or(0, bytes);
-        vec![
+        let mut sums = vec![
             ("transactions", self.transactions),
             ("rows", self.rows),
             ("values", self.values),
@@ -42,13 +45,17 @@ impl Counted {
             ("repeated", self.repeated),
             ("tables", self.tables),
             ("missingTables", self.missing_tables),
-            ("slotLagBytes", slot(|slot| slot.lag_bytes)),
-            ("slotHeldBytes", slot(|slot| slot.held_bytes)),
-        ]
+        ];
+        if let Some(slot) = &self.slot {
+            sums.extend([("slotLagBytes", slot.lag_bytes), ("slotHeldBytes", slot.held_bytes)]);
+        }
+        sums.extend_from_slice(&self.more);
+        sums
     }
 
     /// Seconds since the oldest transaction under way was committed.
     pub(in crate::sources) fn lag(&self, oldest: Option<Instant>, now: Instant) -> f64 {
+        let oldest = oldest.into_iter().chain(self.waiting).min();
         oldest.map_or(0.0, |committed| now.0.saturating_sub(committed.0).max(0) as f64 / 1e6)
     }
 }

@@ -131,6 +131,34 @@ impl Keeper {
         }
     }
 
+    /// The key of a row whose table is told apart by `key`.
+    pub(in crate::sources) fn named(
+        &self,
+        key: &[String],
+        columns: &[(String, bool)],
+        row: &[Datum<'_>],
+    ) -> Box<str> {
+        name_of(key, &row_of(columns, row, None))
+    }
+
+    /// Rows are gone that are not among those of a table.
+    pub(in crate::sources) fn retain(
+        &mut self,
+        is_there: impl Fn(&TableName, &str) -> bool,
+        into: &mut Followed,
+    ) {
+        let gone: Vec<(TableName, Box<str>)> = self
+            .tables
+            .iter()
+            .flat_map(|(table, kept)| kept.rows.keys().map(move |key| (table, key)))
+            .filter(|(table, key)| !is_there(table, key))
+            .map(|(table, key)| (table.clone(), key.clone()))
+            .collect();
+        for (table, key) in gone {
+            self.put(&table, &key, None, into);
+        }
+    }
+
     /// All rows of a table as they are: what is not among them is there no more.
     pub(in crate::sources) fn replace(
         &mut self,
@@ -267,15 +295,19 @@ impl Keeper {
 
 impl KeptTable {
     fn key_of(&self, row: &Row) -> Box<str> {
-        let values: Vec<Option<&str>> =
-            self.key.iter().map(|column| row.get(column)?.as_deref()).collect();
-        serde_json::to_string(&values).unwrap_or_default().into()
+        name_of(&self.key, row)
     }
 
     fn journaled(&self, key: &str, row: Option<&Row>) -> KeptRow {
         let row = row.and_then(|row| serde_json::to_string(row).ok()).map(Into::into);
         KeptRow { table: Arc::clone(&self.name), key: key.into(), row }
     }
+}
+
+/// What tells a row from others, by those columns.
+fn name_of(key: &[String], row: &Row) -> Box<str> {
+    let values: Vec<Option<&str>> = key.iter().map(|column| row.get(column)?.as_deref()).collect();
+    serde_json::to_string(&values).unwrap_or_default().into()
 }
 
 /// The columns by which rows of a table are told apart: those by which its source names them; where that is all of

@@ -10,7 +10,7 @@ use smartpulse_connectors::PostgresFault;
 use smartpulse_datasets::slots::{Reading, SlotValue};
 use smartpulse_operators::batch::{Batch, Sequence};
 use smartpulse_operators::quantity::ABSENT;
-use smartpulse_operators::series::Series;
+use smartpulse_operators::series::{Kind, Series};
 use smartpulse_operators::time::{Instant, Period};
 use smartpulse_operators::unit::Unit;
 use smartpulse_serve::snapshot::Snapshot;
@@ -47,11 +47,18 @@ pub(in crate::sources) struct Pieces {
     pub(in crate::sources) going_on: Option<Header>,
     /// The slots of pieces before.
     before: Option<(Header, BTreeSet<Key>)>,
+    /// Rows of any header may come later.
+    is_endless: bool,
 }
 
 impl Pieces {
+    /// Pieces of which none is whole.
+    pub(in crate::sources) fn endless() -> Pieces {
+        Pieces { is_endless: true, ..Pieces::default() }
+    }
+
     fn continues(&self, header: &Header) -> bool {
-        self.going_on.as_ref() == Some(header)
+        self.is_endless || self.going_on.as_ref() == Some(header)
     }
 
     fn held(&self, header: &Header, key: &Key) -> bool {
@@ -238,6 +245,45 @@ impl Stored<'_> {
         Ok(is_of_kind)
     }
 
+    /// What is stored of a table in batches up to the newest that may be compared, and is not among the rows that are
+    /// there. Everything that is under way must have been settled.
+    pub(in crate::sources) fn unseen(
+        &self,
+        origin: &Arc<str>,
+        is_there: impl Fn(&Header, &SlotValue) -> bool,
+    ) -> Result<Vec<(Kind, TakenBack)>, PostgresFault> {
+        let mut headers: BTreeSet<Header> = BTreeSet::new();
+        self.each_of_origin(origin, self.newest, |batch| {
+            let source = batch.source_batch.as_deref().unwrap_or_default();
+            let key = source.get(origin.len() + 1..).filter(|key| !key.is_empty());
+            let (batch_key, valid_after) = (key.map(Arc::from), Some(batch.valid_after));
+            for kind in [Kind::Forecast, Kind::Actual] {
+                let (origin, batch_key) = (Arc::clone(origin), Option::clone(&batch_key));
+                let provider = batch.provider.clone();
+                headers.insert(Header { origin, batch: batch_key, provider, kind, valid_after });
+            }
+        })?;
+        let mut all = Vec::new();
+        for header in headers {
+            let mut taken = TakenBack::default();
+            for (batches, sayings) in self.said_before(&header)? {
+                // A row without an instant counts from when it was recorded.
+                let undated = Header { valid_after: None, ..header.clone() };
+                let is_gone = |(unit, period, start): &Key| {
+                    let reading = Reading::WITHDRAWN;
+                    let slot = SlotValue { unit: *unit, period: *period, start: *start, reading };
+                    !is_there(&header, &slot) && !is_there(&undated, &slot)
+                };
+                let deleted = sayings.keys().filter(|key| is_gone(key)).copied().collect();
+                take_back(&batches, &sayings, &deleted, &mut taken);
+            }
+            if !taken.withdrawn.is_empty() {
+                all.push((header.kind, taken));
+            }
+        }
+        Ok(all)
+    }
+
     /// All batches of a table up to `upto` but those of `seen`. Everything that is under way must have been settled.
     pub(in crate::sources) fn of_origin(
         &self,
@@ -245,28 +291,39 @@ impl Stored<'_> {
         upto: Sequence,
         seen: &BTreeSet<Sequence>,
     ) -> Result<Vec<Uuid>, PostgresFault> {
+        let mut found = Vec::new();
+        self.each_of_origin(origin, upto, |batch| {
+            found.extend((!seen.contains(&batch.sequence)).then_some(batch.id));
+        })?;
+        Ok(found)
+    }
+
+    /// Shows all batches of a table up to `upto` that are not withdrawn.
+    fn each_of_origin(
+        &self,
+        origin: &str,
+        upto: Sequence,
+        mut show: impl FnMut(&Batch),
+    ) -> Result<(), PostgresFault> {
         if !self.archive.persist() {
             return Err(PostgresFault::Unreachable {
                 doing: "looking for batches",
                 problem: "the history store takes no more writes".to_owned(),
             });
         }
-        let mut found = Vec::new();
-        let found_all = self.archive.read_store(|store| {
+        let shown = self.archive.read_store(|store| {
             store.for_each_batch::<HistoryError>(|record| {
                 let source = record.batch.source_batch.as_deref();
                 let is_own = source
                     .and_then(|source| source.strip_prefix(origin))
                     .is_some_and(|rest| rest.starts_with('/'));
                 let sequence = record.batch.sequence;
-                let is_meant = is_own && sequence <= upto && !seen.contains(&sequence);
-                if is_meant && store.withdrawn_at(sequence)?.is_none() {
-                    found.push(record.batch.id);
+                if is_own && sequence <= upto && store.withdrawn_at(sequence)?.is_none() {
+                    show(&record.batch);
                 }
                 Ok(())
             })
         });
-        found_all.map_err(fault)?;
-        Ok(found)
+        shown.map_err(fault)
     }
 }

@@ -188,6 +188,27 @@ impl Maker {
         Ok(made)
     }
 
+    /// Takes back what is stored in batches of tables and is not among the rows that are there.
+    pub(in crate::sources) fn forget_unseen_rows(
+        &self,
+        followed: Followed,
+        origins: &[Arc<str>],
+        is_there: impl Fn(&Header, &SlotValue) -> bool,
+        stored: &Stored<'_>,
+    ) -> Result<Made, PostgresFault> {
+        let mut back = Back::default();
+        for origin in origins {
+            for (kind, taken) in stored.unseen(origin, &is_there)? {
+                back.add(kind, taken);
+            }
+        }
+        let mut changes = followed.changes;
+        changes.sort_by_key(rank);
+        let mut made = Made { changes, kept: followed.kept, ..Made::default() };
+        self.take_back(back, stored, &mut made);
+        Ok(made)
+    }
+
     /// Withdraws batches of which rows were deleted, and saves again what stays of them.
     fn take_back(&self, back: Back, stored: &Stored<'_>, made: &mut Made) {
         for id in back.withdrawn {

@@ -16,7 +16,7 @@ use super::fields::{RowFault, fault};
 const MINUTE: i64 = 60_000_000;
 
 /// What the values of a save have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::sources) struct Header {
     /// The database, and the table where several hold values.
     pub(in crate::sources) origin: Arc<str>,

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use smartpulse_connectors::{PostgresFault, Tuple};
+use smartpulse_connectors::{Input, PostgresFault, TableName, Tuple};
 use smartpulse_datasets::slots::SlotValue;
+use smartpulse_operators::batch::Sequence;
 use smartpulse_operators::offset::{Offset, PostgresPlace};
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::Unit;
+use smartpulse_serve::snapshot::Snapshot;
 
 use super::kept::{Followed, Keeper};
-use super::learned::Learned;
+use super::learned::{Learned, origin};
 use super::spooling::Spool;
-use super::stored::Stored;
+use super::stored::{Pieces, Stored};
 use super::transaction::{Made, Transaction};
 use super::values::{Header, Layout, Said};
+use super::window::Window;
 use super::{Handed, Intake};
+use crate::history::tail::Archive;
 
 /// A transaction that is being read.
 #[derive(Default)]
@@ -193,6 +197,99 @@ impl Intake {
             return Ok(());
         }
         self.send(made, (place, beside), committed).await
+    }
+}
+
+impl Intake {
+    /// Hands rows on that were read as they are: what is stored of them already stays as it is. They are durable and
+    /// visible when this returns.
+    pub(in crate::sources) async fn commit_read(
+        &mut self,
+        open: Open,
+        (place, beside): (PostgresPlace, Vec<Offset>),
+        take_kept: impl FnOnce(&mut Keeper, &mut Followed) -> Handed,
+    ) -> Handed {
+        // What is under way is compared with as well.
+        self.settle_all().await?;
+        let mut transaction = open.transaction;
+        take_kept(&mut self.keeper, &mut transaction.followed)?;
+        self.keeper.restate_others(&mut transaction.followed);
+        for (table, key, fault) in &transaction.followed.faults {
+            self.remark_row(table, key, fault);
+        }
+        let undo = std::mem::take(&mut transaction.followed.undo);
+        let snapshot = Arc::clone(&self.read_model.snapshot());
+        let endless = Pieces::endless();
+        let stored = stored((&self.archive, &self.window), &snapshot, place, &endless);
+        let made = match self.maker.make(transaction, [], &stored) {
+            Ok(made) => made,
+            Err(fault) => {
+                self.keeper.undo(undo);
+                return Err(fault);
+            }
+        };
+        self.send_read(made, (place, beside)).await
+    }
+
+    /// Takes back what was stored up to the batch `before` and is not among the rows that are there.
+    pub(in crate::sources) async fn take_back_unseen(
+        &mut self,
+        before: Sequence,
+        is_row: impl Fn(&TableName, &str) -> bool,
+        is_value: impl Fn(&Header, &SlotValue) -> bool,
+        place: PostgresPlace,
+    ) -> Handed {
+        self.settle_all().await?;
+        let mut followed = Followed::default();
+        self.keeper.retain(is_row, &mut followed);
+        self.keeper.restate_others(&mut followed);
+        let tables = self.mapping.tables.iter().filter(|mapped| mapped.input == Input::Forecasts);
+        let tables = tables.filter(|mapped| mapped.deletes);
+        let origins: Vec<Arc<str>> =
+            tables.map(|mapped| origin(&self.name, &mapped.table)).collect();
+        let undo = std::mem::take(&mut followed.undo);
+        let snapshot = Arc::clone(&self.read_model.snapshot());
+        let stored = Stored {
+            newest: before,
+            ..stored((&self.archive, &self.window), &snapshot, place, &self.pieces)
+        };
+        let made = match self.maker.forget_unseen_rows(followed, &origins, is_value, &stored) {
+            Ok(made) => made,
+            Err(fault) => {
+                self.keeper.undo(undo);
+                return Err(fault);
+            }
+        };
+        self.send_read(made, (place, Vec::new())).await
+    }
+
+    async fn send_read(&mut self, made: Made, place: (PostgresPlace, Vec<Offset>)) -> Handed {
+        if made.changes.is_empty() && made.kept.is_empty() {
+            return Ok(());
+        }
+        let now = (self.now)();
+        self.send(made, place, now).await?;
+        self.settle_all().await
+    }
+}
+
+/// What is stored, as rows that are read as they are find it.
+fn stored<'s>(
+    (archive, window): (&'s Archive, &'s Window),
+    snapshot: &'s Snapshot,
+    place: PostgresPlace,
+    pieces: &'s Pieces,
+) -> Stored<'s> {
+    Stored {
+        archive,
+        window,
+        snapshot,
+        series: snapshot.all_series(),
+        system: place.system,
+        lsn: place.lsn,
+        is_reading: true,
+        newest: snapshot.newest_batch(),
+        pieces,
     }
 }
 

@@ -1,0 +1,111 @@
+//! Tables that are read as they are: rows come without a transaction, and are taken in piece by piece, compared with
+//! what is stored. Where something was stored before, what does not come any more is taken back at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+use smartpulse_connectors::{Envelope, SnapshotMark, TableName};
+use smartpulse_datasets::slots::SlotValue;
+use smartpulse_operators::batch::Sequence;
+use smartpulse_operators::offset::PulsarPlace;
+
+use super::super::tables::values::Header;
+use super::super::tables::whole::Open;
+use super::assembly::Kept;
+
+/// Rows that are being read as they are.
+#[derive(Default)]
+pub(super) struct Pieces {
+    /// Transactions have to wait until all of them have come.
+    pub(super) is_open: bool,
+    /// The last of them has come.
+    pub(super) is_last_seen: bool,
+    /// Where in the log they are as they were there.
+    pub(super) lsn: u64,
+    /// Rows that have come and are not handed on.
+    pub(super) piece: Piece,
+    /// The number of the piece that is gathered.
+    pub(super) number: u64,
+    /// The newest piece that may be acknowledged.
+    pub(super) settled: u64,
+    /// The look that tells whether everything has come; none: it is not asked for.
+    pub(super) look: Option<u64>,
+    /// What has come, where that is compared with what was stored before.
+    pub(super) compared: Option<Compared>,
+}
+
+/// Rows on their way.
+#[derive(Default)]
+pub(super) struct Piece {
+    pub(super) open: Open,
+    pub(super) kept: Vec<Kept>,
+    pub(super) rows: u64,
+    pub(super) places: BTreeMap<usize, PulsarPlace>,
+}
+
+/// What has come of tables that are read anew.
+pub(super) struct Compared {
+    /// The newest batch of before.
+    pub(super) before: Sequence,
+    /// Keys of rows of master data.
+    pub(super) keys: BTreeMap<TableName, BTreeSet<Box<str>>>,
+    slots: HashSet<u128, FixedState>,
+}
+
+impl Pieces {
+    /// Pieces that nothing has come of; transactions wait for them where nothing says that all have been read.
+    pub(super) fn new(is_open: bool) -> Pieces {
+        Pieces { is_open, number: 1, ..Pieces::default() }
+    }
+
+    /// A row has come that was read as it is. `before` is the newest batch where something is stored already.
+    pub(super) fn begin(&mut self, row: &Envelope, before: Option<Sequence>) {
+        if row.snapshot == SnapshotMark::Incremental {
+            return;
+        }
+        if row.snapshot == SnapshotMark::First || row.lsn != self.lsn {
+            self.is_last_seen = false;
+            // Rows that go on where another process has read have their beginning there.
+            let is_whole = row.snapshot == SnapshotMark::First;
+            self.compared = before.filter(|_| is_whole).map(Compared::after);
+        }
+        (self.is_open, self.lsn, self.look) = (true, row.lsn, None);
+        self.is_last_seen |= row.snapshot == SnapshotMark::Last;
+    }
+
+    /// Whether what is handed on may be acknowledged: not before all has been compared.
+    pub(super) fn may_settle(&self) -> bool {
+        self.compared.is_none()
+    }
+}
+
+impl Compared {
+    fn after(before: Sequence) -> Compared {
+        let slots = HashSet::with_hasher(FixedState::with_seed(0));
+        Compared { before, keys: BTreeMap::new(), slots }
+    }
+
+    pub(super) fn add_key(&mut self, table: &TableName, key: Box<str>) {
+        match self.keys.get_mut(table) {
+            Some(keys) => drop(keys.insert(key)),
+            None => drop(self.keys.insert(table.clone(), [key].into())),
+        }
+    }
+
+    pub(super) fn add_value(&mut self, header: &Header, slot: &SlotValue) {
+        self.slots.insert(mark(header, slot));
+    }
+
+    pub(super) fn holds(&self, header: &Header, slot: &SlotValue) -> bool {
+        self.slots.contains(&mark(header, slot))
+    }
+}
+
+/// What tells a row of values from others: wide enough that no two of them ever share it.
+fn mark(header: &Header, slot: &SlotValue) -> u128 {
+    let key = (header, slot.unit, slot.period, slot.start);
+    let half = |seed| u128::from(FixedState::with_seed(seed).hash_one(key));
+    half(1) << 64 | half(2)
+}

@@ -1,0 +1,1 @@
+//! Debezium, the broker and the engine are killed in the middle of work.
