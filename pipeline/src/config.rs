@@ -114,7 +114,7 @@ impl Default for Config {
             stream_rows: 2_000_000,
             stall_seconds: 20,
             datasets: PathBuf::from("../shared/datasets"),
-            log: "warn,pulsar=error,smartpulse=info".to_owned(),
+            log: "warn,pulsar=error,pgwire_replication=off,smartpulse=info".to_owned(),
             auth: Auth::default(),
             redis: Vec::new(),
             pulsar: Vec::new(),

@@ -8,10 +8,17 @@ mod chain;
 #[path = "program/client.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod client;
+#[path = "pulsar/cutting.rs"]
+mod cutting;
 #[path = "debezium/faults.rs"]
 mod faults;
 #[path = "debezium/following.rs"]
 mod following;
+#[path = "live/forwarder.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
+mod forwarder;
+#[path = "debezium/letters.rs"]
+mod letters;
 #[path = "postgres/load.rs"]
 mod load;
 #[path = "program/process.rs"]
@@ -19,6 +26,10 @@ mod load;
 mod process;
 #[path = "postgres/random.rs"]
 mod random;
+#[path = "debezium/reading.rs"]
+mod reading;
+#[path = "postgres/rows.rs"]
+mod rows;
 #[path = "postgres/stage.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod stage;

@@ -24,6 +24,8 @@ mod process;
 mod random;
 #[path = "postgres/rights.rs"]
 mod rights;
+#[path = "postgres/rows.rs"]
+mod rows;
 #[path = "postgres/stage.rs"]
 mod stage;
 #[path = "postgres/tables.rs"]

@@ -5,6 +5,7 @@
 import io.debezium.engine.ChangeEvent;
 import io.debezium.engine.DebeziumEngine;
 import io.debezium.engine.format.Json;
+import java.io.File;
 import java.io.FileReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ public class DebeziumToPulsar {
         try (FileReader file = new FileReader(arguments[0])) {
             properties.load(file);
         }
+        new File(properties.getProperty("offset.storage.file.filename")).getParentFile().mkdirs();
         String namespace = (String) properties.remove("pulsar.namespace");
         PulsarClient pulsar =
                 PulsarClient.builder().serviceUrl((String) properties.remove("pulsar.url")).build();

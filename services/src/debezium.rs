@@ -72,7 +72,7 @@ impl Debezium {
         let folder = Folder::passing("debezium")?;
         let at = |name: &str| folder.path().join(name);
         let Route { postgres_port, pulsar_url, database, tables, namespace, prefix, more } = route;
-        let offsets = at("offsets").display().to_string();
+        let offsets = at("data/offsets").display().to_string();
         let settings = format!(
             "{SETTINGS}database.port={postgres_port}\ntable.include.list={}\ntopic.prefix={prefix}\n\
              slot.name={prefix}\npublication.name={prefix}\ndatabase.dbname={database}\n\

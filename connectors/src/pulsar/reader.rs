@@ -16,15 +16,19 @@ use futures_util::StreamExt as _;
 use pulsar::consumer::{InitialPosition, Message};
 use pulsar::error::{ConnectionError, ConsumerError};
 use pulsar::proto::MessageIdData;
+use pulsar::reader::Reader;
 use pulsar::{Consumer, ConsumerOptions, SubType, TokioExecutor};
 use smartpulse_operators::offset::PulsarPlace;
 
-use super::client::PulsarClient;
+use super::client::{PulsarClient, READING};
 use super::error::PulsarFault;
 use super::settings::{PulsarMode, PulsarTopic};
 
 /// How long the figures of a subscription may take: nobody waits for them.
 const FIGURES_WAIT: Duration = Duration::from_millis(500);
+
+/// Doublings of the pause between two questions for the figures, at most.
+const RARELY: u32 = 4;
 
 /// A message as it was read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,6 +75,9 @@ pub struct PulsarReader {
     /// Errors of the client without a message, since the last message.
     failed: u32,
     waiting: Option<Received>,
+    /// Questions for the figures without an answer, since the last answer; and those to leave out now.
+    unanswered: u32,
+    unasked: u32,
 }
 
 impl PulsarReader {
@@ -104,20 +111,31 @@ impl PulsarReader {
             .with_batch_size(settings.receive_messages)
             .with_options(options)
             .build();
-        let fault = PulsarFault::while_doing("subscribing");
-        let mut consumer: Consumer<Vec<u8>, TokioExecutor> =
-            Box::pin(subscribing).await.map_err(&fault)?;
         let last = match reached.0 {
             None => None,
-            Some(_) => Box::pin(consumer.get_last_message_id()).await.map_err(&fault)?.pop(),
+            Some(_) => Box::pin(last_of(client, topic)).await?,
         };
+        // The client may wait for an answer of a connection that is no more.
+        let subscribed = tokio::time::timeout(READING, Box::pin(subscribing)).await;
+        let subscribed = subscribed.map_err(PulsarFault::while_doing("subscribing"))?;
+        let consumer: Consumer<Vec<u8>, TokioExecutor> =
+            subscribed.map_err(PulsarFault::while_doing("subscribing"))?;
         let judge = Judge::new(reached, last.as_ref());
         if judge.ends_before_reached() {
             // What the broker holds as acknowledged is of this topic; it begins where it is told to.
             return Err(PulsarFault::MadeAnew(format!("{topic} ends before what was read of it")));
         }
         let topic = topic.to_owned();
-        Ok(PulsarReader { consumer, topic, judge, settled, failed: 0, waiting: None })
+        Ok(PulsarReader {
+            consumer,
+            topic,
+            judge,
+            settled,
+            failed: 0,
+            waiting: None,
+            unanswered: 0,
+            unasked: 0,
+        })
     }
 
     /// The next message.
@@ -196,9 +214,8 @@ impl PulsarReader {
     ///
     /// # Errors
     /// [`PulsarFault::Unreachable`].
-    pub async fn is_at_end(&mut self) -> Result<bool, PulsarFault> {
-        let fault = PulsarFault::while_doing("looking for the newest message");
-        let last = Box::pin(self.consumer.get_last_message_id()).await.map_err(fault)?.pop();
+    pub async fn is_at_end(&mut self, client: &PulsarClient) -> Result<bool, PulsarFault> {
+        let last = Box::pin(last_of(client, &self.topic)).await?;
         if self.judge.has_read(last.as_ref()) {
             return Ok(true);
         }
@@ -207,9 +224,33 @@ impl PulsarReader {
 
     /// Messages that the broker holds for the subscription; none where it does not say so at once.
     pub async fn backlog(&mut self) -> Option<u64> {
+        if self.unasked > 0 {
+            self.unasked -= 1;
+            return None;
+        }
+        // The client answers behind all messages that it has and that nobody takes meanwhile: where there are many, it
+        // is asked more rarely.
         let asked = tokio::time::timeout(FIGURES_WAIT, Box::pin(self.consumer.get_stats())).await;
-        asked.ok()?.ok()?.pop()?.msg_backlog
+        let held = asked.ok().and_then(|said| said.ok()?.pop()?.msg_backlog);
+        self.unanswered = if held.is_some() { 0 } else { (self.unanswered + 1).min(RARELY) };
+        self.unasked = (1 << self.unanswered) - 1;
+        held
     }
+}
+
+/// The newest message of a topic; none where the broker does not say. One that subscribes for its messages is not asked:
+/// its client answers behind those that it has, which nobody takes meanwhile.
+async fn last_of(client: &PulsarClient, topic: &str) -> Result<Option<MessageIdData>, PulsarFault> {
+    let options = ConsumerOptions::default().durable(false);
+    let asking = async {
+        let reading = client.reader().with_topic(topic).with_options(options).into_reader();
+        let mut reader: Reader<Vec<u8>, TokioExecutor> = Box::pin(reading).await?;
+        Box::pin(reader.get_last_message_id()).await
+    };
+    let doing = "looking for the newest message";
+    let answered = tokio::time::timeout(READING, asking).await;
+    let answered = answered.map_err(PulsarFault::while_doing(doing))?;
+    answered.map(Some).map_err(PulsarFault::while_doing(doing))
 }
 
 /// Whether an error is of one message that could not be decompressed or taken apart.

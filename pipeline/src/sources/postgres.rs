@@ -6,17 +6,15 @@ mod reading;
 mod relations;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use smartpulse_connectors::retry::{Remedy, Row, remedy};
 use smartpulse_connectors::{PostgresSettings, TableName};
 use smartpulse_operators::batch::Sequence;
-use smartpulse_operators::offset::KeptRow;
 use smartpulse_serve::attached::Standing;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::tables::{Beginning, Intake};
+use super::tables::{Beginning, Intake, read_name, source_name};
 
 /// A database that is read.
 pub(super) struct Database {
@@ -31,35 +29,19 @@ pub(super) struct Database {
     read: BTreeMap<TableName, u32>,
 }
 
-/// Under which the tables are kept that have been read.
-fn read_name(source: &str) -> String {
-    format!("{source} tables that have been read")
-}
-
 impl Database {
     pub(super) fn new(
         settings: PostgresSettings,
         beginning: Beginning,
         stopping: watch::Receiver<bool>,
     ) -> Database {
-        let name = read_name(&super::tables::source_name(&settings.name));
+        let name = read_name(&source_name(&settings.name));
         let tables = beginning.kept.get(name.as_str()).into_iter().flatten();
         let read = tables
             .filter_map(|(table, oid)| Some((TableName::parse(table)?, oid.parse().ok()?)))
             .collect();
         let intake = Intake::new(beginning);
         Database { settings, intake, stopping, seen: BTreeSet::new(), before: Sequence(0), read }
-    }
-
-    /// The tables whose rows have been read, to be kept.
-    fn read_tables_kept(&self) -> Vec<KeptRow> {
-        let name: Arc<str> = read_name(&self.intake.source).into();
-        let row = |(table, oid): (&TableName, &u32)| KeptRow {
-            table: Arc::clone(&name),
-            key: table.to_string().into(),
-            row: Some(oid.to_string().into()),
-        };
-        self.read.iter().map(row).collect()
     }
 }
 

@@ -17,7 +17,7 @@ pub(in crate::sources) mod window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use smartpulse_connectors::{Field, Input, Mapping, PostgresFault};
+use smartpulse_connectors::{Field, Input, Mapping, PostgresFault, TableName};
 use smartpulse_datasets::slots::ValueRules;
 use smartpulse_operators::change::{Change, Checks, Spooled};
 use smartpulse_operators::offset::{KeptRow, Offset, Place, PostgresPlace};
@@ -91,6 +91,22 @@ pub(super) struct Intake {
 /// The name under which it is remembered how far a database was taken in, and its rows.
 pub(super) fn source_name(name: &str) -> String {
     format!("postgres {name}")
+}
+
+/// Under which the tables of a source are kept that have been read.
+pub(super) fn read_name(source: &str) -> String {
+    format!("{source} tables that have been read")
+}
+
+/// The tables whose rows have been read, to be kept: which of their names they were, 0 where that is not known.
+pub(super) fn read_tables(source: &str, read: &BTreeMap<TableName, u32>) -> Vec<KeptRow> {
+    let name: Arc<str> = read_name(source).into();
+    let row = |(table, oid): (&TableName, &u32)| KeptRow {
+        table: Arc::clone(&name),
+        key: table.to_string().into(),
+        row: Some(oid.to_string().into()),
+    };
+    read.iter().map(row).collect()
 }
 
 impl Intake {
@@ -213,6 +229,17 @@ impl Intake {
         if !place.is_reading {
             self.window.reached(place.lsn);
         }
+        Ok(())
+    }
+
+    /// Remembers that all mapped tables have been read as they were at a place; which tables of their names they were is
+    /// not known.
+    pub(super) async fn remember_read(&mut self, place: PostgresPlace) -> Handed {
+        let tables = self.mapping.tables.iter().map(|mapped| (mapped.table.clone(), 0)).collect();
+        let kept = read_tables(&self.source, &tables);
+        self.hand_on((Vec::new(), None), kept, (place, Vec::new()), 0).await?;
+        self.settle_all().await?;
+        self.window.reached(place.lsn);
         Ok(())
     }
 

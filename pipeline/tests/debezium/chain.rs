@@ -6,7 +6,7 @@ use smartpulse_connectors::Mapping;
 use smartpulse_services::debezium::Route;
 use smartpulse_services::{Debezium, Pulsar};
 
-use super::stage::{Database, Engine, Source, awaited};
+use super::stage::{Database, Engine, LOOKS, PAUSE, Source};
 
 /// The broker of those tests that do it no harm; the last that holds it ends it.
 pub(crate) fn shared_broker() -> Arc<Pulsar> {
@@ -80,9 +80,18 @@ impl Chain {
 
     /// Waits until the tables have been read as they are.
     pub(crate) fn await_read(&self) {
-        awaited("tables that have been read", || {
-            let is_read = self.engine.source()["state"] == "following";
-            (is_read && self.engine.counted("rows") > 0).then_some(())
-        });
+        await_read(&self.engine);
     }
+}
+
+/// Waits until an engine has read the tables as they are.
+pub(crate) fn await_read(engine: &Engine) {
+    for _ in 0..LOOKS {
+        let is_read = engine.source()["state"] == "following";
+        if is_read && engine.counted("rows") > 0 {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    panic!("tables are not read: {}; {}", engine.source(), engine.words());
 }

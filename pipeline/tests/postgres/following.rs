@@ -5,21 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use super::random::{Desk, PROVIDERS, plants};
+use super::rows::{insert, many, row};
 use super::stage::{Database, Engine, assert_checks, await_truth, awaited, seed};
-
-/// A row of forecasts of one batch for hour `hour` of 2026-03-01.
-fn row(batch: u32, plant: u32, hour: u32, valid_after: u32, value: &str) -> String {
-    format!(
-        "('00000000-0000-0000-0000-{batch:012}', 'PP', {plant}, timestamp '2026-03-01' + interval '{hour} hours', \
-         timestamp '2026-03-01' + interval '{} hours', 'Desk', timestamp '2026-01-01' + interval '{valid_after} min', \
-         {value})",
-        hour + 1
-    )
-}
-
-fn insert(rows: &[String]) -> String {
-    format!("INSERT INTO t004forecast VALUES {};\n", rows.join(", "))
-}
 
 /// The hours and values that a plant shows.
 fn shown(engine: &Engine, plant: u64) -> Vec<(u32, i64)> {
@@ -217,17 +204,6 @@ fn rows_that_cannot_be_used_are_counted_and_named_and_hold_nothing_up() {
 
 /// Rows of a transaction that are held in memory here: everything larger goes into a file.
 const FEW: [(&str, &str); 1] = [("SMARTPULSE_TEST_SPOOL_ROWS", "300")];
-
-/// Statements that add `hours` hours to each of three plants as of an instant.
-fn many(batch: u32, hours: u32, valid_after: u32) -> String {
-    format!(
-        "INSERT INTO t004forecast SELECT '00000000-0000-0000-0000-{batch:012}', 'PP', plant, \
-         timestamp '2026-03-01' + slot * interval '1 hour', timestamp '2026-03-01' + (slot + 1) * interval '1 hour', \
-         'Desk', timestamp '2026-01-01' + interval '{valid_after} min', slot + plant / 10.0 + {batch} \
-         FROM generate_series(0, {}) slot, generate_series(1, 3) plant;\n",
-        hours - 1
-    )
-}
 
 #[test]
 fn a_transaction_of_any_size_is_one_epoch() {

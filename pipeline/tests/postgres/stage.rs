@@ -14,9 +14,9 @@ use super::client::Client;
 use super::process::Server;
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 /// Looks before it is certain that nothing will come: how long is the server's affair.
-const LOOKS: u32 = 2_400;
+pub(crate) const LOOKS: u32 = 2_400;
 
 /// The server of those tests that do it no harm; the last that holds it ends it.
 pub(crate) fn shared_server() -> Arc<Postgres> {

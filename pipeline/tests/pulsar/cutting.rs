@@ -56,8 +56,11 @@ impl Cutting {
         self.is_cut.store(is_cut, Ordering::Relaxed);
     }
 
-    /// Waits until enough have been cut.
-    pub(crate) fn await_cuts(&self) {
-        awaited("cuts", || (self.front.cuts() > CUTS).then_some(()));
+    /// Waits until enough have been cut, and does something again and again meanwhile.
+    pub(crate) fn await_cuts(&self, mut meanwhile: impl FnMut()) {
+        awaited("cuts", || {
+            meanwhile();
+            (self.front.cuts() > CUTS).then_some(())
+        });
     }
 }

@@ -345,7 +345,7 @@ fn connections_that_are_cut_leave_neither_hole_nor_repetition() {
     let engine = Engine::start(&room.path().join("data"), &writing(&through, &topic));
     let load = Load::start(format!("http://{}", engine.address), seed);
     load.await_more(4 * CHANGES);
-    cutting.await_cuts();
+    cutting.await_cuts(|| ());
     load.await_more(CHANGES);
     load.stop();
     cutting.cut(false);

@@ -238,7 +238,7 @@ fn connections_that_are_cut_lose_nothing() {
     engine.make_plants(1..=PLANTS);
     let load = Load::start(through, topic.clone(), seed);
     load.await_more();
-    cutting.await_cuts();
+    cutting.await_cuts(|| ());
     load.await_more();
     load.stop();
     cutting.cut(false);

@@ -203,7 +203,7 @@ impl Partition {
                 changed = self.orders.changed() => changed.map_err(|_| Unheard),
                 _ = tick.tick() => {
                     ticks += 1;
-                    if orders.look > looked && reader.is_at_end().await? {
+                    if orders.look > looked && reader.is_at_end(&client).await? {
                         looked = orders.look;
                         if self.say(Said::AtEnd(looked)).await.is_err() {
                             return Ok(Err(Unheard));

@@ -8,7 +8,6 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use smartpulse_connectors::{Envelope, SnapshotMark, TableName};
 use smartpulse_datasets::slots::SlotValue;
-use smartpulse_operators::batch::Sequence;
 use smartpulse_operators::offset::PulsarPlace;
 
 use super::super::tables::values::Header;
@@ -47,8 +46,6 @@ pub(super) struct Piece {
 
 /// What has come of tables that are read anew.
 pub(super) struct Compared {
-    /// The newest batch of before.
-    pub(super) before: Sequence,
     /// Keys of rows of master data.
     pub(super) keys: BTreeMap<TableName, BTreeSet<Box<str>>>,
     slots: HashSet<u128, FixedState>,
@@ -60,8 +57,8 @@ impl Pieces {
         Pieces { is_open, number: 1, ..Pieces::default() }
     }
 
-    /// A row has come that was read as it is. `before` is the newest batch where something is stored already.
-    pub(super) fn begin(&mut self, row: &Envelope, before: Option<Sequence>) {
+    /// A row has come that was read as it is; `is_anew` says that something is stored already.
+    pub(super) fn begin(&mut self, row: &Envelope, is_anew: bool) {
         if row.snapshot == SnapshotMark::Incremental {
             return;
         }
@@ -69,7 +66,7 @@ impl Pieces {
             self.is_last_seen = false;
             // Rows that go on where another process has read have their beginning there.
             let is_whole = row.snapshot == SnapshotMark::First;
-            self.compared = before.filter(|_| is_whole).map(Compared::after);
+            self.compared = (is_anew && is_whole).then(Compared::new);
         }
         (self.is_open, self.lsn, self.look) = (true, row.lsn, None);
         self.is_last_seen |= row.snapshot == SnapshotMark::Last;
@@ -82,9 +79,9 @@ impl Pieces {
 }
 
 impl Compared {
-    fn after(before: Sequence) -> Compared {
+    fn new() -> Compared {
         let slots = HashSet::with_hasher(FixedState::with_seed(0));
-        Compared { before, keys: BTreeMap::new(), slots }
+        Compared { keys: BTreeMap::new(), slots }
     }
 
     pub(super) fn add_key(&mut self, table: &TableName, key: Box<str>) {

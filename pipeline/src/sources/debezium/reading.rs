@@ -21,11 +21,10 @@ impl Follower {
         key: Option<&str>,
         (partition, place): (usize, PulsarPlace),
     ) -> Result<Of, PostgresFault> {
-        let newest = self.intake.read_model.snapshot().newest_batch();
         if !self.pieces.is_open || self.pieces.lsn != row.lsn {
             info!(source = %self.intake.source, lsn = row.lsn, "tables are read as they are");
         }
-        self.pieces.begin(row, self.intake.place.map(|_| newest));
+        self.pieces.begin(row, self.intake.place.is_some());
         if row.snapshot != SnapshotMark::Incremental {
             // What ended before is in them.
             self.assembly.taken_in = self.assembly.taken_in.max(row.lsn);
@@ -106,7 +105,7 @@ impl Follower {
         (self.pieces.is_open, self.pieces.settled) = (false, self.pieces.number - 1);
         if self.pieces.lsn > 0 {
             let place = self.place(self.pieces.lsn, false);
-            self.intake.remember(place).await?;
+            self.intake.remember_read(place).await?;
             info!(source = %self.intake.source, lsn = place.lsn, "the tables have been read");
         }
         Ok(true)
@@ -117,7 +116,6 @@ impl Follower {
         let place = self.reading_place();
         self.intake
             .take_back_unseen(
-                compared.before,
                 |table, key| compared.keys.get(table).is_some_and(|keys| keys.contains(key)),
                 |header, slot| compared.holds(header, slot),
                 place,

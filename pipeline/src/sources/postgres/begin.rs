@@ -57,7 +57,8 @@ pub(super) fn start(known: &Known<'_>) -> Result<Start, PostgresFault> {
         }
         Some(place) => *place,
     };
-    let lost = if place.system != *system {
+    // Debezium need not say which server it read.
+    let lost = if place.system != 0 && place.system != *system {
         Some(format!(
             "this is another server than the one that was read (system identifier {system}, not {})",
             place.system
@@ -108,7 +109,8 @@ impl Database {
     pub(super) fn misses(&self, there: &BTreeMap<TableName, u32>) -> Result<(), PostgresFault> {
         let is_mapped =
             |table: &TableName| self.intake.mapping.tables.iter().any(|it| it.table == *table);
-        let read = self.read.iter().filter(|(table, _)| is_mapped(table));
+        // Which tables Debezium has read, or whether there were any of their names, it does not say.
+        let read = self.read.iter().filter(|(table, oid)| is_mapped(table) && **oid > 0);
         match read.into_iter().find(|(table, oid)| there.get(*table) != Some(*oid)) {
             None => Ok(()),
             Some((table, _)) => Err(PostgresFault::Unfit {
@@ -201,6 +203,8 @@ mod tests {
         let stop = OnLost::Stop;
         assert_eq!(said(None, None, stop), Ok(Start::Read));
         assert_eq!(said(Some(place), Some(slot()), stop), Ok(Start::Follow(place)));
+        let unknown = PostgresPlace { system: 0, ..place };
+        assert_eq!(said(Some(unknown), Some(slot()), stop), Ok(Start::Follow(unknown)));
         let reading = PostgresPlace { is_reading: true, ..place };
         assert_eq!(said(Some(reading), None, stop), Ok(Start::Read));
         assert_eq!(said(Some(reading), Some(slot()), stop), Ok(Start::Read));

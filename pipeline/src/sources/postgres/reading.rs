@@ -9,6 +9,7 @@ use tracing::info;
 use super::super::tables::fields::Row;
 use super::super::tables::kept::{Followed, key_of};
 use super::super::tables::learned::origin;
+use super::super::tables::read_tables;
 use super::super::tables::stored::{Pieces, Stored};
 use super::super::tables::transaction::{Made, Transaction};
 use super::super::tables::values::{Header, Layout};
@@ -66,7 +67,7 @@ impl Database {
         }
         self.intake.settle_all().await?;
         self.read = tables.iter().map(|found| (found.table.clone(), found.oid)).collect();
-        let kept = self.read_tables_kept();
+        let kept = read_tables(&self.intake.source, &self.read);
         self.intake.hand_on((Vec::new(), None), kept, (begun, Vec::new()), 0).await?;
         self.intake.settle_all().await?;
         info!(source = %self.intake.source, "the tables have been read");

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use smartpulse_connectors::{Input, PostgresFault, TableName, Tuple};
 use smartpulse_datasets::slots::SlotValue;
-use smartpulse_operators::batch::Sequence;
 use smartpulse_operators::offset::{Offset, PostgresPlace};
 use smartpulse_operators::time::Instant;
 use smartpulse_operators::unit::Unit;
@@ -231,10 +230,9 @@ impl Intake {
         self.send_read(made, (place, beside)).await
     }
 
-    /// Takes back what was stored up to the batch `before` and is not among the rows that are there.
+    /// Takes back what is stored and is not among the rows that are there.
     pub(in crate::sources) async fn take_back_unseen(
         &mut self,
-        before: Sequence,
         is_row: impl Fn(&TableName, &str) -> bool,
         is_value: impl Fn(&Header, &SlotValue) -> bool,
         place: PostgresPlace,
@@ -249,10 +247,7 @@ impl Intake {
             tables.map(|mapped| origin(&self.name, &mapped.table)).collect();
         let undo = std::mem::take(&mut followed.undo);
         let snapshot = Arc::clone(&self.read_model.snapshot());
-        let stored = Stored {
-            newest: before,
-            ..stored((&self.archive, &self.window), &snapshot, place, &self.pieces)
-        };
+        let stored = stored((&self.archive, &self.window), &snapshot, place, &self.pieces);
         let made = match self.maker.forget_unseen_rows(followed, &origins, is_value, &stored) {
             Ok(made) => made,
             Err(fault) => {
