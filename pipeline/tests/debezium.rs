@@ -33,3 +33,5 @@ mod rows;
 #[path = "postgres/stage.rs"]
 #[allow(dead_code, reason = "each test program uses a part of it")]
 mod stage;
+#[path = "debezium/ways.rs"]
+mod ways;

@@ -27,6 +27,7 @@ mod rights;
 #[path = "postgres/rows.rs"]
 mod rows;
 #[path = "postgres/stage.rs"]
+#[allow(dead_code, reason = "each test program uses a part of it")]
 mod stage;
 #[path = "postgres/tables.rs"]
 mod tables;

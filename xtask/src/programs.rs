@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::project;
 
 /// Programs of the tests that mostly wait for Java, for time-outs and for servers to come back.
-const WAITING: [&str; 4] = ["pulsar", "redis", "postgres", "real"];
+const WAITING: [&str; 5] = ["debezium", "pulsar", "redis", "postgres", "real"];
 
 /// A test program as cargo has built it.
 struct Program {

@@ -8,6 +8,7 @@ mod partition;
 mod pieces;
 mod reading;
 mod rows;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ impl Debezium {
                 .map(|table| (Some(table.clone()), settings.topic(Some(&table.to_string())))),
         );
         let client = Client::new(connection);
-        let shared = Arc::new(Shared { client, settings: settings.clone(), reader, items: tell });
+        let shared = Arc::new(Shared { client, reader, items: tell });
         let follower = Follower::new(settings, intake, offsets);
         Debezium { follower, shared, topics, items, stopping }
     }

@@ -89,7 +89,7 @@ fn connections_that_are_cut_lose_nothing() {
     database.sql(&plants());
     let cutting = Cutting::start(seed, 20_000..400_000);
     // What connects from here on is cut: the engine, and Debezium only where it connects again.
-    let mut debezium = Debezium::start(&route(&database, cutting.url(), "")).unwrap();
+    let mut debezium = Debezium::start(&route(&database, cutting.broker.url(), "")).unwrap();
     cutting.cut(true);
     let room = tempfile::tempdir().unwrap();
     let engine =

@@ -1,6 +1,6 @@
 //! Puts transactions together from what the partitions say, and takes them in.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,23 +26,19 @@ use super::rows::{Saying, Shapes, Unread};
 const SETTLING: Duration = Duration::from_millis(100);
 /// Those between two looks at how things stand.
 const SHOWING: u32 = 10;
-/// Those after which it is said that changes of a transaction do not come, and after which rows that are read as they
-/// are take their place: they come behind them.
-const PATIENCE: u32 = 50;
-
 /// A partition, as what is read of it stands.
 pub(super) struct Joined {
-    table: Option<TableName>,
+    pub(super) table: Option<TableName>,
     /// Under which it is remembered how far it was taken in.
-    offset: Arc<str>,
-    orders: watch::Sender<Orders>,
-    ledger: Ledger,
-    taken_in: Option<PulsarPlace>,
+    pub(super) offset: Arc<str>,
+    pub(super) orders: watch::Sender<Orders>,
+    pub(super) ledger: Ledger,
+    pub(super) taken_in: Option<PulsarPlace>,
     /// Messages behind a row that has to wait.
-    stalled: VecDeque<Mail>,
+    pub(super) stalled: VecDeque<Mail>,
     /// The newest look after which it was read to its end.
-    at_end: u64,
-    backlog: u64,
+    pub(super) at_end: u64,
+    pub(super) backlog: u64,
 }
 
 /// Puts the transactions of a database together.
@@ -52,16 +48,16 @@ pub(super) struct Follower {
     offsets: BTreeMap<Arc<str>, Place>,
     pub(super) shapes: Shapes,
     pub(super) partitions: BTreeMap<usize, Joined>,
-    troubles: BTreeMap<usize, String>,
+    pub(super) troubles: BTreeMap<usize, String>,
     pub(super) assembly: Assembly,
     pub(super) pieces: Pieces,
     round: u64,
-    looks: u64,
+    pub(super) looks: u64,
     /// Rows of transactions that wait, held in memory.
-    held: usize,
-    lacking: Option<(Lacking, u32)>,
-    stalled_for: u32,
-    letters: u64,
+    pub(super) held: usize,
+    pub(super) lacking: Option<(Lacking, u32)>,
+    pub(super) stalled_for: u32,
+    pub(super) letters: u64,
 }
 
 /// What comes to pass, or why it cannot.
@@ -225,7 +221,7 @@ impl Follower {
         Ok(())
     }
 
-    async fn message(&mut self, partition: usize, mail: Mail) -> Passed {
+    pub(super) async fn message(&mut self, partition: usize, mail: Mail) -> Passed {
         let Some(joined) = self.partitions.get_mut(&partition) else { return Ok(()) };
         if joined.ledger.knows(&mail.place) {
             return Ok(());
@@ -327,7 +323,7 @@ impl Follower {
     }
 
     /// Takes in what is whole, in the order in which it ended.
-    async fn advance(&mut self) -> Passed {
+    pub(super) async fn advance(&mut self) -> Passed {
         loop {
             let shapes = &self.shapes;
             match self.assembly.next(|table| shapes.is_mapped(table)) {
@@ -382,146 +378,6 @@ impl Follower {
             }
         }
         beside
-    }
-
-    /// Lets partitions read, or not: where much waits already, only what the next transaction lacks is read.
-    fn allow(&mut self) {
-        let is_much = self.held >= self.intake.rows_at_most;
-        let lacking = self.lacking.as_ref().map(|(lacking, _)| &lacking.table);
-        for joined in self.partitions.values() {
-            let is_needed = joined.table.as_ref().is_none_or(|table| Some(table) == lacking);
-            let may_read = joined.stalled.is_empty() && (!is_much || is_needed);
-            joined.orders.send_if_modified(|orders| {
-                let is_other = orders.may_read != may_read;
-                orders.may_read = may_read;
-                is_other
-            });
-        }
-    }
-
-    /// Asks all partitions whether they have been read to their ends; the number of the look.
-    pub(super) fn look(&mut self) -> u64 {
-        self.looks += 1;
-        for joined in self.partitions.values() {
-            joined.orders.send_modify(|orders| orders.look = self.looks);
-        }
-        self.looks
-    }
-
-    /// Whether every topic has been found, and all of it read after that look.
-    pub(super) fn is_all_read(&self, look: u64) -> bool {
-        let found: BTreeSet<Option<&TableName>> =
-            self.partitions.values().map(|joined| joined.table.as_ref()).collect();
-        let mut mapped = self.intake.mapping.tables.iter().map(|mapped| Some(&mapped.table));
-        mapped.all(|table| found.contains(&table))
-            && found.contains(&None)
-            && self.partitions.values().all(|it| it.at_end >= look && it.stalled.is_empty())
-    }
-
-    /// Lets go what is settled, and looks after what waits.
-    async fn settle(&mut self) -> Passed {
-        self.pass_pieces_on_if_idle().await?;
-        self.advance().await?;
-        if let Some((_, times)) = &mut self.lacking {
-            *times += 1;
-        }
-        if self.assembly.is_empty() && self.intake.window.is_empty() {
-            self.intake.window.reached(self.assembly.taken_in);
-        }
-        let Follower { partitions, assembly, intake, pieces, .. } = self;
-        let settled = intake.window.settled();
-        let is_settled = |assembly: &Assembly, of| match of {
-            Of::Nothing => true,
-            Of::Piece(number) => number <= pieces.settled,
-            Of::Transaction(number) if assembly.is_waiting(number) => false,
-            Of::Transaction(number) => assembly.end_of(number).is_none_or(|end| end <= settled),
-        };
-        for joined in partitions.values_mut() {
-            while let Some(number) = joined.ledger.passed_over(|of| is_settled(assembly, of)) {
-                // It ended before what is behind it, and has been taken in: it came again.
-                if assembly.forget(number).is_none() {
-                    break;
-                }
-                intake.counted.repeated += 1;
-            }
-            if let Some(place) = joined.ledger.settle(|of| is_settled(assembly, of)) {
-                joined.orders.send_modify(|orders| orders.settled = Some(place));
-            }
-        }
-        self.resume().await
-    }
-
-    /// Goes on with rows that waited for what lies before them.
-    async fn resume(&mut self) -> Passed {
-        let stalled = |joined: &Joined| joined.stalled.front().map(first_lsn);
-        let Some(lsn) = self.partitions.values().filter_map(stalled).max() else {
-            self.stalled_for = 0;
-            return Ok(());
-        };
-        self.stalled_for += 1;
-        if self.assembly.holds_before(lsn) && self.stalled_for > PATIENCE {
-            // What they say is as of later: of what does not come, nothing is missing then.
-            let dropped = self.assembly.supersede(lsn);
-            (self.held, self.lacking) = (self.assembly.held(), None);
-            if dropped > 0 {
-                warn!(source = %self.intake.source, transactions = dropped,
-                    "transactions that have not come whole are taken over by the tables as they are read anew");
-            }
-        }
-        if self.assembly.holds_before(lsn) {
-            return Ok(());
-        }
-        self.stalled_for = 0;
-        let waiting: Vec<usize> = self.partitions.keys().copied().collect();
-        for partition in waiting {
-            let Some(joined) = self.partitions.get_mut(&partition) else { continue };
-            let mut stalled = std::mem::take(&mut joined.stalled);
-            while let Some(mail) = stalled.pop_front() {
-                self.message(partition, mail).await?;
-                if let Some(joined) = self.partitions.get_mut(&partition)
-                    && !joined.stalled.is_empty()
-                {
-                    joined.stalled.append(&mut stalled);
-                }
-            }
-        }
-        self.allow();
-        Ok(())
-    }
-
-    fn show(&mut self) {
-        let backlog = self.partitions.values().map(|joined| joined.backlog).sum();
-        let tables = self.partitions.values().filter_map(|joined| joined.table.as_ref());
-        self.intake.counted.tables = tables.collect::<BTreeSet<_>>().len() as u64;
-        self.intake.counted.more = vec![
-            ("backlog", backlog),
-            ("partitions", self.partitions.len() as u64),
-            ("waiting", self.assembly.len() as u64),
-            ("deadLetters", self.letters),
-        ];
-        let late = self.lacking.as_ref().filter(|(_, times)| *times >= PATIENCE);
-        let late = late.map(|(lacking, _)| {
-            let Lacking { number, table, come, counted } = lacking;
-            format!(
-                "transaction {number}: {come} of {counted} changes of {table} have come; where the others are lost, let \
-                 Debezium take a snapshot"
-            )
-        });
-        let standing = match self.troubles.values().next().cloned().or(late) {
-            Some(trouble) => Standing::Degraded(trouble),
-            None if self.pieces.is_open && self.pieces.lsn > 0 => Standing::Filling,
-            None => Standing::Following,
-        };
-        self.intake.counted.waiting = self.assembly.oldest().map(|ended| ended.committed);
-        self.intake.stands(standing);
-    }
-}
-
-/// Where in the log a row is that waits.
-fn first_lsn(mail: &Mail) -> u64 {
-    match &mail.what {
-        What::Change(change, _) => change.lsn,
-        _ => 0,
     }
 }
 

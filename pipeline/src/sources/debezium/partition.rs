@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use smartpulse_connectors::retry::{Remedy, Row, remedy};
 use smartpulse_connectors::{
-    DeadLetter, DeadLetters, DebeziumSettings, Ended, Envelope, EnvelopeFault, EnvelopeReader,
-    PulsarClient, PulsarFault, PulsarReader, PulsarTopic, Reached, Read, Received, TableName, Why,
+    DeadLetter, DeadLetters, Ended, Envelope, EnvelopeFault, EnvelopeReader, PulsarClient,
+    PulsarFault, PulsarReader, PulsarTopic, Reached, Read, Received, TableName, Why,
 };
 use smartpulse_operators::offset::PulsarPlace;
 use tokio::sync::{mpsc, watch};
@@ -80,7 +80,6 @@ pub(super) enum What {
 /// What all partitions share.
 pub(super) struct Shared {
     pub(super) client: Client,
-    pub(super) settings: DebeziumSettings,
     pub(super) reader: String,
     pub(super) items: mpsc::Sender<Item>,
 }

@@ -31,10 +31,12 @@ fn of_rows_that_come_twice_the_last_state_counts() {
     let (mut reader, layout) = (reader(), layout());
     let mut states = |rows: &[(&str, bool)]| -> Vec<(bool, Vec<Reading>)> {
         let mut gathered = Gathered::default();
-        for (text, is_deleted) in rows {
+        // What comes first need not have been first.
+        let rows: Vec<_> = rows.iter().enumerate().rev().collect();
+        for (order, (text, is_deleted)) in rows {
             let (header, said, slot) =
                 reader.read(&layout, row(text).as_slice(), *is_deleted).unwrap();
-            gathered.add(header, said, slot, *is_deleted);
+            gathered.add(header, said, (order as u64, slot), *is_deleted);
         }
         let groups = gathered.groups().into_iter();
         groups
