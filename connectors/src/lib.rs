@@ -48,7 +48,7 @@ pub use postgres::{
 pub use pulsar::{
     DeadLetter, DeadLetters, DeltaMessage, PulsarClient, PulsarCoding, PulsarDeltas, PulsarFault,
     PulsarMode, PulsarReader, PulsarSent, PulsarSettings, PulsarSink, PulsarTopic, Reached, Read,
-    Received, Resending, Resent, Resume, Why, connect, partitions, resend,
+    Received, Resending, Resent, Resume, TopicEnd, Why, connect, partitions, resend,
 };
 pub use redis::{
     REDIS_APPLY_SCRIPT, RedisFault, RedisReader, RedisReplica, RedisSettings, RedisSink,

@@ -19,7 +19,7 @@ mod sink;
 pub use client::{PulsarClient, connect, partitions};
 pub use error::PulsarFault;
 pub use letter::{DeadLetter, DeadLetters, Why};
-pub use reader::{PulsarReader, Reached, Read, Received};
+pub use reader::{PulsarReader, Reached, Read, Received, TopicEnd};
 pub use resend::{Resending, Resent, resend};
 pub use settings::{PulsarDeltas, PulsarMode, PulsarSettings, PulsarTopic};
 pub use sink::{DeltaMessage, PulsarCoding, PulsarSent, PulsarSink, Resume};

@@ -30,6 +30,8 @@ pub struct Envelope {
     pub snapshot: SnapshotMark,
     /// Its transaction.
     pub transaction: Option<TransactionMark>,
+    /// Nothing was committed before it since the tables were read: its engine knows of no commit.
+    pub is_first: bool,
     /// When that was committed, or the tables were read.
     pub committed: Instant,
     /// How its values come, where a schema came with them.
@@ -133,6 +135,9 @@ struct Source<'m> {
     #[serde(borrow)]
     table: Option<Cow<'m, str>>,
     lsn: Option<u64>,
+    /// The place of the commit before it, and its own, as a JSON array.
+    #[serde(borrow)]
+    sequence: Option<Cow<'m, str>>,
     snapshot: Option<Value>,
     ts_ms: Option<i64>,
 }
@@ -244,6 +249,7 @@ impl EnvelopeReader {
             lsn: source.lsn.ok_or_else(|| fault("source.lsn", "there"))?,
             snapshot,
             transaction: transaction.transpose()?,
+            is_first: source.sequence.is_some_and(|places| places.starts_with("[null")),
             committed: instant(source.ts_ms),
             forms: schema.map(|schema| self.forms(schema)).transpose()?.flatten(),
         }))

@@ -15,10 +15,8 @@ pub struct DebeziumSettings {
     pub prefix: String,
     /// The topic of transactions, where it is called otherwise.
     pub transactions: Option<String>,
-    /// The subscription: one engine each.
+    /// The subscription: one engine each; a second one waits until the first has gone.
     pub subscription: String,
-    /// Whether a second engine may wait to take over.
-    pub mode: PulsarMode,
     /// What the tables mean: `legacy`, or a TOML file.
     pub mapping: String,
     /// Rules of the doors that forecasts are held to: `gates`, `limits`, `locks`.
@@ -73,7 +71,6 @@ impl Default for DebeziumSettings {
             prefix: String::new(),
             transactions: None,
             subscription: "smartpulse".to_owned(),
-            mode: PulsarMode::default(),
             mapping: "legacy".to_owned(),
             enforce: Vec::new(),
             decimals: DebeziumDecimals::default(),
@@ -145,7 +142,8 @@ impl DebeziumSettings {
         PulsarTopic {
             topic,
             subscription: self.subscription.clone(),
-            mode: self.mode,
+            // All topics are read by the same engine: a second one waits for that of transactions.
+            mode: PulsarMode::Exclusive,
             dead_letters: self.dead_letters.clone(),
             receive_messages: self.receive_messages,
             ..PulsarTopic::default()

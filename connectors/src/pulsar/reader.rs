@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
+use base64::Engine as _;
 use foldhash::fast::FixedState;
 use futures_util::StreamExt as _;
 use pulsar::consumer::{InitialPosition, Message};
@@ -49,6 +50,23 @@ pub struct Received {
     pub properties: Vec<(String, String)>,
     /// Its body, decompressed.
     pub body: Vec<u8>,
+}
+
+/// Where a topic ended when that was asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TopicEnd(Option<MessageIdData>);
+
+impl Received {
+    /// Its key, decoded where it came as base64 of a text.
+    #[must_use]
+    pub fn text_key(&self) -> Option<String> {
+        let key = self.key.clone()?;
+        if !self.is_key_encoded {
+            return Some(key);
+        }
+        let bytes = base64::engine::general_purpose::STANDARD.decode(key).ok()?;
+        String::from_utf8(bytes).ok()
+    }
 }
 
 /// What was read.
@@ -209,17 +227,19 @@ impl PulsarReader {
         self.consumer.cumulative_ack_with_id(&self.topic, id).await.map_err(fault)
     }
 
-    /// Whether everything has been read that the topic holds by now: what was not read in this process was before, up to
-    /// what was reached, or has been acknowledged.
+    /// Where the topic ends by now.
     ///
     /// # Errors
     /// [`PulsarFault::Unreachable`].
-    pub async fn is_at_end(&mut self, client: &PulsarClient) -> Result<bool, PulsarFault> {
-        let last = Box::pin(last_of(client, &self.topic)).await?;
-        if self.judge.has_read(last.as_ref()) {
-            return Ok(true);
-        }
-        Ok(self.judge.delivered.is_none() && self.backlog().await == Some(0))
+    pub async fn end(&self, client: &PulsarClient) -> Result<TopicEnd, PulsarFault> {
+        Box::pin(last_of(client, &self.topic)).await.map(TopicEnd)
+    }
+
+    /// Whether everything before an end has been read: what was not read in this process was before, up to what was
+    /// reached, or has been acknowledged.
+    pub async fn is_at(&mut self, end: &TopicEnd) -> bool {
+        self.judge.has_read(end.0.as_ref())
+            || self.judge.delivered.is_none() && self.backlog().await == Some(0)
     }
 
     /// Messages that the broker holds for the subscription; none where it does not say so at once.

@@ -224,7 +224,15 @@ impl Intake {
 
     /// Remembers a place without a change, durably.
     pub(super) async fn remember(&mut self, place: PostgresPlace) -> Handed {
-        self.hand_on((Vec::new(), None), Vec::new(), (place, Vec::new()), 0).await?;
+        self.remember_with((place, Vec::new())).await
+    }
+
+    /// The same with places of where it came through.
+    pub(super) async fn remember_with(
+        &mut self,
+        (place, beside): (PostgresPlace, Vec<Offset>),
+    ) -> Handed {
+        self.hand_on((Vec::new(), None), Vec::new(), (place, beside), 0).await?;
         self.settle_all().await?;
         if !place.is_reading {
             self.window.reached(place.lsn);
@@ -234,10 +242,13 @@ impl Intake {
 
     /// Remembers that all mapped tables have been read as they were at a place; which tables of their names they were is
     /// not known.
-    pub(super) async fn remember_read(&mut self, place: PostgresPlace) -> Handed {
+    pub(super) async fn remember_read(
+        &mut self,
+        (place, beside): (PostgresPlace, Vec<Offset>),
+    ) -> Handed {
         let tables = self.mapping.tables.iter().map(|mapped| (mapped.table.clone(), 0)).collect();
         let kept = read_tables(&self.source, &tables);
-        self.hand_on((Vec::new(), None), kept, (place, Vec::new()), 0).await?;
+        self.hand_on((Vec::new(), None), kept, (place, beside), 0).await?;
         self.settle_all().await?;
         self.window.reached(place.lsn);
         Ok(())

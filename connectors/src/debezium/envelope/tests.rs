@@ -18,6 +18,7 @@ fn a_change_is_the_same_with_its_schema_and_without() {
     assert_eq!(plain.transaction, Some(TransactionMark { number: 733, order: 1 }));
     assert_eq!((plain.lsn, plain.snapshot), (22_224_208, SnapshotMark::None));
     assert_eq!(plain.committed, Instant(1_795_863_375_893_000));
+    assert!(plain.is_first);
     assert!(plain.before.is_none() && plain.after.as_ref().unwrap()["id"] == 10);
     let wrapped = format!(r#"{{"schema":{SCHEMA},"payload":{CREATED}}}"#);
     for _ in 0..2 {

@@ -48,10 +48,17 @@ pub(super) struct Unfinished {
     pub(super) places: BTreeMap<usize, PulsarPlace>,
     pub(super) ended: Option<Ended>,
     /// Where the first of its changes lies in the log.
-    began: u64,
+    pub(super) began: u64,
+    /// It is the first that an engine has sent since it read the tables.
+    pub(super) is_first: bool,
 }
 
 impl Unfinished {
+    /// Rows of it that are held in memory.
+    pub(super) fn held(&self) -> usize {
+        self.open.held() + self.kept.len() + self.open.transaction.batches.len()
+    }
+
     /// Whether it was committed before a place of the log, as far as is known.
     fn lies_before(&self, lsn: u64) -> bool {
         self.ended.as_ref().map_or(self.began < lsn, |ended| ended.lsn <= lsn)
@@ -182,10 +189,15 @@ impl Assembly {
         Some(lacking.map_or(Ok(*number), Err))
     }
 
+    /// The transaction that is next, if one has ended.
+    pub(super) fn first(&self) -> Option<&Unfinished> {
+        let (_, number) = self.queue.front()?;
+        self.unfinished.get(number)
+    }
+
     /// When the transaction ended that is next, if one has.
     pub(super) fn oldest(&self) -> Option<&Ended> {
-        let (_, number) = self.queue.front()?;
-        self.unfinished.get(number)?.ended.as_ref()
+        self.first()?.ended.as_ref()
     }
 
     /// Takes the next transaction out: it is taken in from now on.
@@ -241,7 +253,7 @@ impl Assembly {
 
     /// Rows held in memory.
     pub(super) fn held(&self) -> usize {
-        self.unfinished.values().map(|transaction| transaction.open.held()).sum()
+        self.unfinished.values().map(Unfinished::held).sum()
     }
 
     /// A partition is another topic's now: places in it say nothing.

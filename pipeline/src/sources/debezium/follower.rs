@@ -26,6 +26,10 @@ use super::rows::{Saying, Shapes, Unread};
 const SETTLING: Duration = Duration::from_millis(100);
 /// Those between two looks at how things stand.
 const SHOWING: u32 = 10;
+/// Looks after which it is said that changes of a transaction do not come, after which rows that are read as they are
+/// take their place, and after which the topics of tables are left to whoever reads that of transactions.
+pub(super) const PATIENCE: u32 = 50;
+
 /// A partition, as what is read of it stands.
 pub(super) struct Joined {
     pub(super) table: Option<TableName>,
@@ -38,6 +42,9 @@ pub(super) struct Joined {
     pub(super) stalled: VecDeque<Mail>,
     /// The newest look after which it was read to its end.
     pub(super) at_end: u64,
+    /// Where in the log the newest change of a transaction lies that came: rows that were read as they were before it lie
+    /// before it here as well.
+    pub(super) passed: u64,
     pub(super) backlog: u64,
 }
 
@@ -56,8 +63,18 @@ pub(super) struct Follower {
     /// Rows of transactions that wait, held in memory.
     pub(super) held: usize,
     pub(super) lacking: Option<(Lacking, u32)>,
-    pub(super) stalled_for: u32,
     pub(super) letters: u64,
+    /// Places of transactions that say nothing here, to be remembered with the next that does.
+    pub(super) unremembered: BTreeMap<usize, PulsarPlace>,
+    /// Another partition of the topic of transactions.
+    divided: Option<String>,
+    /// Looks since the topic of transactions could be read; only who reads it reads the others.
+    pub(super) away: Option<u32>,
+    /// Looks since a message came.
+    pub(super) quiet: u32,
+    /// Where the newest transaction began that is the first of its engine, and for which all has been read that lies before
+    /// it.
+    cleared: Option<u64>,
 }
 
 /// What comes to pass, or why it cannot.
@@ -82,8 +99,12 @@ impl Follower {
             looks: 0,
             held: 0,
             lacking: None,
-            stalled_for: 0,
             letters: 0,
+            unremembered: BTreeMap::new(),
+            divided: None,
+            away: Some(0),
+            quiet: 0,
+            cleared: None,
         };
         follower.begin_again();
         follower
@@ -95,6 +116,10 @@ impl Follower {
         loop {
             let before = self.intake.counted.transactions;
             let Err(fault) = Box::pin(self.follow(items)).await else { return };
+            // What has been handed on is known when it comes again, and known things are acknowledged.
+            if self.intake.settle_all().await.is_err() {
+                return;
+            }
             let is_new = self.intake.counted.transactions > before;
             let (times, is_news) = row.add(fault.trouble(), fault.to_string(), is_new);
             if is_news {
@@ -109,19 +134,22 @@ impl Follower {
     }
 
     /// Reads everything again that has not been taken in.
-    fn begin_again(&mut self) {
+    pub(super) fn begin_again(&mut self) {
         self.round += 1;
         let place = self.intake.place;
         let system = self.settings.system.unwrap_or(0);
         self.assembly = Assembly::after(system, place.map_or(0, |place| place.lsn));
         self.pieces = Pieces::new(place.is_none_or(|place| place.is_reading));
-        (self.held, self.lacking, self.stalled_for) = (0, None, 0);
+        (self.held, self.lacking, self.quiet) = (0, None, 0);
+        self.unremembered.clear();
+        let is_away = self.away.is_some();
         for joined in self.partitions.values_mut() {
-            (joined.ledger, joined.at_end) = (Ledger::default(), 0);
+            (joined.ledger, joined.at_end, joined.passed) = (Ledger::default(), 0, 0);
             joined.stalled.clear();
-            let from = joined.taken_in;
-            let round = self.round;
-            joined.orders.send_replace(Orders { round, from, may_read: true, ..Orders::default() });
+            let (from, look) = (joined.taken_in, self.looks);
+            let round = if is_away && joined.table.is_some() { 0 } else { self.round };
+            let orders = Orders { round, from, look, may_read: true, ..Orders::default() };
+            joined.orders.send_replace(orders);
         }
     }
 
@@ -130,13 +158,20 @@ impl Follower {
         let mut tick = tokio::time::interval(SETTLING);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ticks = 0_u32;
+        if let Some(name) = &self.divided {
+            return Err(PostgresFault::Unfit {
+                problem: format!("the topic of transactions has several partitions ({name})"),
+                remedy: "give it one: the order in which transactions ended is lost otherwise"
+                    .to_owned(),
+            });
+        }
         loop {
             tokio::select! {
                 biased;
                 Some(judged) = self.intake.told.recv() => self.intake.judged(&judged),
                 _ = tick.tick() => {
                     ticks = ticks.wrapping_add(1);
-                    Box::pin(self.settle()).await?;
+                    Box::pin(self.settle(ticks)).await?;
                     if ticks % SHOWING == 1 {
                         self.show();
                     }
@@ -153,9 +188,14 @@ impl Follower {
         let Item { partition, round, said } = item;
         match said {
             Said::Joined(name, table, orders) => {
-                return self.join(partition, &name, table, orders);
+                self.join(partition, &name, table, orders);
+                return Ok(());
             }
             Said::Trouble(trouble) => {
+                let of = self.partitions.get(&partition);
+                if of.is_some_and(|joined| joined.table.is_none()) {
+                    self.hold_on(trouble.is_none()).await?;
+                }
                 match trouble {
                     Some(trouble) => drop(self.troubles.insert(partition, trouble)),
                     None => drop(self.troubles.remove(&partition)),
@@ -176,9 +216,13 @@ impl Follower {
             Said::AtEnd(look) => joined.at_end = look,
             Said::Anew => {
                 (joined.ledger, joined.taken_in) = (Ledger::default(), None);
+                (joined.at_end, joined.passed) = (0, 0);
                 joined.stalled.clear();
+                joined.orders.send_modify(|orders| orders.settled = None);
                 self.assembly.lose(partition);
                 self.pieces.piece.places.remove(&partition);
+                self.pieces.places.remove(&partition);
+                self.unremembered.remove(&partition);
             }
             Said::Message(mail) => self.message(partition, mail).await?,
             Said::Joined(..) | Said::Trouble(_) => {}
@@ -192,21 +236,19 @@ impl Follower {
         name: &str,
         table: Option<TableName>,
         orders: watch::Sender<Orders>,
-    ) -> Passed {
+    ) {
         if table.is_none() && self.partitions.values().any(|joined| joined.table.is_none()) {
-            return Err(PostgresFault::Unfit {
-                problem: format!("the topic of transactions has several partitions ({name})"),
-                remedy: "give it one: the order in which transactions ended is lost otherwise"
-                    .to_owned(),
-            });
+            self.divided = Some(name.to_owned());
+            return;
         }
         let offset: Arc<str> = format!("debezium {} {name}", self.settings.name).into();
         let taken_in = match self.offsets.get(&offset) {
             Some(Place::Pulsar(place)) => Some(*place),
             _ => None,
         };
-        let (round, from) = (self.round, taken_in);
-        orders.send_replace(Orders { round, from, may_read: true, ..Orders::default() });
+        let round = if self.away.is_some() && table.is_some() { 0 } else { self.round };
+        let (from, look) = (taken_in, self.looks);
+        orders.send_replace(Orders { round, from, look, may_read: true, ..Orders::default() });
         let joined = Joined {
             table,
             offset,
@@ -215,9 +257,28 @@ impl Follower {
             taken_in,
             stalled: VecDeque::new(),
             at_end: 0,
+            passed: 0,
             backlog: 0,
         };
         self.partitions.insert(partition, joined);
+    }
+
+    /// The topic of transactions can be read, or cannot: the others are read by who reads it.
+    async fn hold_on(&mut self, is_read: bool) -> Passed {
+        match (is_read, self.away.take()) {
+            (false, None) => self.away = Some(1),
+            (false, away) => self.away = away,
+            (true, Some(0)) => {
+                let tables = self.partitions.values().filter(|joined| joined.table.is_some());
+                let round = self.round;
+                tables.for_each(|joined| joined.orders.send_modify(|orders| orders.round = round));
+            }
+            (true, Some(looks)) if looks >= PATIENCE => {
+                self.intake.settle_all().await?;
+                self.begin_again();
+            }
+            (true, _) => {}
+        }
         Ok(())
     }
 
@@ -238,6 +299,8 @@ impl Follower {
             self.allow();
             return Ok(());
         }
+        self.quiet = 0;
+        let repeated = self.intake.counted.repeated;
         let Mail { place, ends_entry, what } = mail;
         let of = match what {
             What::Nothing => Of::Nothing,
@@ -249,8 +312,10 @@ impl Follower {
                 self.changed(&change, key.as_deref(), (partition, place))?
             }
         };
+        let is_new = self.intake.counted.repeated == repeated;
         if let Some(joined) = self.partitions.get_mut(&partition) {
-            joined.ledger.add(place, ends_entry, of);
+            let known = (is_new, self.assembly.taken_in);
+            joined.ledger.add((place, ends_entry), of, known);
         }
         if matches!(of, Of::Piece(_)) {
             return self.pass_pieces_on().await;
@@ -291,13 +356,18 @@ impl Follower {
         };
         let of = Of::Transaction(mark.number);
         if self.assembly.change(mark, change.lsn, &change.table, from) != Verdict::New {
+            self.intake.counted.repeated += 1;
             return Ok(of);
+        }
+        if let Some(joined) = self.partitions.get_mut(&from.0) {
+            joined.passed = joined.passed.max(change.lsn);
         }
         let said = self.said(change, key)?;
         let Some(transaction) = self.assembly.get(mark.number) else { return Ok(of) };
-        let before = transaction.open.held();
+        transaction.is_first |= change.is_first;
+        let before = transaction.held();
         take(&mut self.intake, said, mark.order, &mut transaction.open, &mut transaction.kept)?;
-        let held = transaction.open.held();
+        let held = transaction.held();
         self.held = (self.held + held).saturating_sub(before);
         Ok(of)
     }
@@ -336,12 +406,21 @@ impl Follower {
                     self.allow();
                     return Ok(());
                 }
-                Some(Ok(_)) if !self.are_pieces_in().await? => return Ok(()),
                 Some(Ok(_)) => {}
             }
+            let first = self.assembly.first().filter(|first| first.is_first);
+            let first = first.map(|first| first.began);
+            if first.is_some() && first != self.cleared && !self.pieces.is_open {
+                // Tables were read before it, and nothing need have come of that yet.
+                (self.pieces.is_open, self.pieces.look) = (true, None);
+            }
+            if !self.are_pieces_in().await? {
+                return Ok(());
+            }
+            self.cleared = first.or(self.cleared);
             self.lacking = None;
             let Some((ended, transaction)) = self.assembly.take() else { break };
-            self.held = self.held.saturating_sub(transaction.open.held());
+            self.held = self.held.saturating_sub(transaction.held());
             self.take_in(&ended, transaction).await?;
             while self.intake.window.is_full() {
                 let Some(judged) = self.intake.told.recv().await else { break };
@@ -356,10 +435,16 @@ impl Follower {
     async fn take_in(&mut self, ended: &Ended, transaction: Unfinished) -> Passed {
         let Unfinished { open, mut kept, places, .. } = transaction;
         let place = self.place(ended.lsn, false);
-        let beside = self.beside(&places);
+        self.unremembered.extend(&places);
+        let beside = self.beside(&self.unremembered);
         kept.sort_by_key(|kept| kept.order);
         let take_kept = |keeper: &mut Keeper, into: &mut Followed| take_kept(&kept, keeper, into);
-        self.intake.commit(open, (place, beside), ended.committed, take_kept).await
+        self.intake.commit(open, (place, beside), ended.committed, take_kept).await?;
+        self.taken_in(&places);
+        if self.intake.place == Some(place) {
+            self.unremembered.clear();
+        }
+        Ok(())
     }
 
     /// A place of the log.
@@ -367,17 +452,22 @@ impl Follower {
         PostgresPlace { system: self.settings.system.unwrap_or(0), lsn, is_reading }
     }
 
-    /// Places of partitions up to which everything is taken in.
-    pub(super) fn beside(&mut self, places: &BTreeMap<usize, PulsarPlace>) -> Vec<Offset> {
-        let mut beside = Vec::new();
+    /// Places of partitions up to which everything is taken in, to be remembered.
+    pub(super) fn beside(&self, places: &BTreeMap<usize, PulsarPlace>) -> Vec<Offset> {
+        let offset = |(partition, place): (&usize, &PulsarPlace)| {
+            let source = Arc::clone(&self.partitions.get(partition)?.offset);
+            Some(Offset { source, place: Place::Pulsar(*place) })
+        };
+        places.iter().filter_map(offset).collect()
+    }
+
+    /// Everything up to those places has been handed on.
+    pub(super) fn taken_in(&mut self, places: &BTreeMap<usize, PulsarPlace>) {
         for (partition, place) in places {
             if let Some(joined) = self.partitions.get_mut(partition) {
                 joined.taken_in = Some(*place);
-                let (source, place) = (Arc::clone(&joined.offset), Place::Pulsar(*place));
-                beside.push(Offset { source, place });
             }
         }
-        beside
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use smartpulse_connectors::retry::{Remedy, Row, remedy};
 use smartpulse_connectors::{
     DeadLetter, DeadLetters, Ended, Envelope, EnvelopeFault, EnvelopeReader, PulsarClient,
-    PulsarFault, PulsarReader, PulsarTopic, Reached, Read, Received, TableName, Why,
+    PulsarFault, PulsarReader, PulsarTopic, Reached, Read, Received, TableName, TopicEnd, Why,
 };
 use smartpulse_operators::offset::PulsarPlace;
 use tokio::sync::{mpsc, watch};
@@ -96,6 +96,8 @@ pub(super) struct Partition {
     reached: Option<PulsarPlace>,
     /// What looks like something known, until it is known that the topic is the one that was read.
     unproven: Vec<(PulsarPlace, bool)>,
+    /// What was settled of a topic that is no more: it says nothing of this one.
+    stale: Option<PulsarPlace>,
     envelopes: EnvelopeReader,
 }
 
@@ -111,9 +113,21 @@ impl Partition {
         orders: watch::Receiver<Orders>,
     ) -> Partition {
         let shared = Arc::clone(shared);
-        let (round, reached, unproven) = (0, None, Vec::new());
+        let (round, reached, unproven, stale) = (0, None, Vec::new(), None);
         let envelopes = EnvelopeReader::default();
-        Partition { index, name, topic, table, shared, orders, round, reached, unproven, envelopes }
+        Partition {
+            index,
+            name,
+            topic,
+            table,
+            shared,
+            orders,
+            round,
+            reached,
+            unproven,
+            stale,
+            envelopes,
+        }
     }
 
     /// Reads for as long as anybody hears it.
@@ -133,7 +147,7 @@ impl Partition {
                         topic = self.name,
                         problem, "what was read of it is gone: it is read from its beginning"
                     );
-                    self.reached = None;
+                    (self.reached, self.stale) = (None, self.orders.borrow().settled);
                     if self.say(Said::Anew).await.is_err() {
                         return;
                     }
@@ -186,14 +200,14 @@ impl Partition {
         let mut tick = tokio::time::interval(LOOKING);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut ticks, mut looked, mut acknowledged) = (0_u32, 0, None);
+        let mut end: Option<(u64, TopicEnd)> = None;
         loop {
             let orders = self.orders.borrow_and_update().clone();
             if orders.round != self.round {
                 return Ok(Ok(()));
             }
-            if orders.settled != acknowledged
-                && let Some(place) = orders.settled.filter(|_| reader.is_proven())
-            {
+            let is_other = orders.settled != acknowledged && orders.settled != self.stale;
+            if let Some(place) = orders.settled.filter(|_| is_other && reader.is_proven()) {
                 reader.acknowledge(place).await?;
                 acknowledged = orders.settled;
             }
@@ -202,11 +216,19 @@ impl Partition {
                 changed = self.orders.changed() => changed.map_err(|_| Unheard),
                 _ = tick.tick() => {
                     ticks += 1;
-                    if orders.look > looked && reader.is_at_end(&client).await? {
-                        looked = orders.look;
-                        if self.say(Said::AtEnd(looked)).await.is_err() {
-                            return Ok(Err(Unheard));
+                    if orders.look > looked {
+                        // Asked once: what comes later was not there when it was looked for.
+                        let asked = match end.take().filter(|(look, _)| *look == orders.look) {
+                            Some((_, asked)) => asked,
+                            None => reader.end(&client).await?,
+                        };
+                        if reader.is_at(&asked).await {
+                            looked = orders.look;
+                            if self.say(Said::AtEnd(looked)).await.is_err() {
+                                return Ok(Err(Unheard));
+                            }
                         }
+                        end = Some((orders.look, asked));
                     }
                     match ticks % FIGURES {
                         1 => match reader.backlog().await {
@@ -277,10 +299,10 @@ impl Partition {
 
     fn understood(&mut self, message: &Received) -> Result<What, EnvelopeFault> {
         let what = match self.table {
-            Some(_) => self.envelopes.change(&message.body)?.map(|change| {
-                let key = message.key.clone().filter(|_| !message.is_key_encoded);
-                What::Change(Box::new(change), key)
-            }),
+            Some(_) => self
+                .envelopes
+                .change(&message.body)?
+                .map(|change| What::Change(Box::new(change), message.text_key())),
             None => Ended::read(&message.body)?.map(What::Ended),
         };
         Ok(what.unwrap_or(What::Nothing))

@@ -8,7 +8,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use smartpulse_connectors::{Envelope, SnapshotMark, TableName};
 use smartpulse_datasets::slots::SlotValue;
-use smartpulse_operators::offset::PulsarPlace;
+use smartpulse_operators::offset::{PostgresPlace, PulsarPlace};
 
 use super::super::tables::values::Header;
 use super::super::tables::whole::Open;
@@ -33,6 +33,8 @@ pub(super) struct Pieces {
     pub(super) look: Option<u64>,
     /// What has come, where that is compared with what was stored before.
     pub(super) compared: Option<Compared>,
+    /// Where the newest of its rows lies in each partition.
+    pub(super) places: BTreeMap<usize, PulsarPlace>,
 }
 
 /// Rows on their way.
@@ -57,19 +59,33 @@ impl Pieces {
         Pieces { is_open, number: 1, ..Pieces::default() }
     }
 
-    /// A row has come that was read as it is; `is_anew` says that something is stored already.
-    pub(super) fn begin(&mut self, row: &Envelope, is_anew: bool) {
+    /// A row has come that was read as it is, where the database has been taken in up to `place`, and transactions up to
+    /// `taken_in`. Gives whether it counts: one of an earlier reading says nothing any more.
+    ///
+    /// Of several partitions any row may be the first that comes. What is stored is compared with rows that are as of
+    /// later; rows that go on where another process has read have no beginning here, and what has been taken in since may
+    /// not be taken for gone.
+    pub(super) fn begin(
+        &mut self,
+        row: &Envelope,
+        place: Option<PostgresPlace>,
+        taken_in: u64,
+    ) -> bool {
         if row.snapshot == SnapshotMark::Incremental {
-            return;
+            return true;
         }
-        if row.snapshot == SnapshotMark::First || row.lsn != self.lsn {
-            self.is_last_seen = false;
-            // Rows that go on where another process has read have their beginning there.
-            let is_whole = row.snapshot == SnapshotMark::First;
-            self.compared = (is_anew && is_whole).then(Compared::new);
+        if row.lsn < self.lsn {
+            return false;
         }
-        (self.is_open, self.lsn, self.look) = (true, row.lsn, None);
+        if row.lsn > self.lsn {
+            let is_later = place.is_some_and(|place| row.lsn > place.lsn) && row.lsn >= taken_in;
+            self.compared = is_later.then(Compared::new);
+            self.places.clear();
+            (self.is_open, self.is_last_seen) = (true, false);
+        }
+        (self.lsn, self.look) = (row.lsn, None);
         self.is_last_seen |= row.snapshot == SnapshotMark::Last;
+        true
     }
 
     /// Whether what is handed on may be acknowledged: not before all has been compared.

@@ -1,5 +1,7 @@
 //! Rows that are read as they are: gathered to pieces, handed on, and compared with what was stored before.
 
+use std::collections::BTreeMap;
+
 use smartpulse_connectors::{Envelope, PostgresFault, SnapshotMark};
 use smartpulse_operators::offset::{PostgresPlace, PulsarPlace};
 use tracing::info;
@@ -21,10 +23,14 @@ impl Follower {
         key: Option<&str>,
         (partition, place): (usize, PulsarPlace),
     ) -> Result<Of, PostgresFault> {
-        if !self.pieces.is_open || self.pieces.lsn != row.lsn {
-            info!(source = %self.intake.source, lsn = row.lsn, "tables are read as they are");
+        let before = self.pieces.lsn;
+        if !self.pieces.begin(row, self.intake.place, self.assembly.taken_in) {
+            return Ok(Of::Nothing);
         }
-        self.pieces.begin(row, self.intake.place.is_some());
+        if self.pieces.lsn != before {
+            let compared = self.pieces.compared.is_some();
+            info!(source = %self.intake.source, lsn = row.lsn, compared, "tables are read as they are");
+        }
         if row.snapshot != SnapshotMark::Incremental {
             // What ended before is in them.
             self.assembly.taken_in = self.assembly.taken_in.max(row.lsn);
@@ -36,6 +42,8 @@ impl Follower {
         let piece = &mut self.pieces.piece;
         piece.rows += 1;
         piece.places.insert(partition, place);
+        self.pieces.places.insert(partition, place);
+        let piece = &mut self.pieces.piece;
         take(&mut self.intake, said, piece.rows, &mut piece.open, &mut piece.kept)?;
         Ok(Of::Piece(self.pieces.number))
     }
@@ -62,26 +70,31 @@ impl Follower {
         let number = self.pieces.number;
         self.pieces.number += 1;
         let may_settle = self.pieces.may_settle();
-        let beside = if may_settle { self.beside(&places) } else { Vec::new() };
-        let place = self.reading_place();
+        let places = if may_settle { places } else { BTreeMap::new() };
+        let (place, beside) = (self.reading_place(), self.beside(&places));
         let take_kept = |keeper: &mut Keeper, into: &mut Followed| take_kept(&kept, keeper, into);
         self.intake.commit_read(open, (place, beside), take_kept).await?;
         if may_settle {
             self.pieces.settled = number;
+            self.taken_in(&places);
         }
         Ok(())
     }
 
-    /// Where the log stood when the tables were read; where they were read beside it, where it has been taken in.
+    /// Where the database has been taken in while its tables are read. Where that is compared, it stays where it was:
+    /// after a start all of it comes again, and is compared again.
     fn reading_place(&self) -> PostgresPlace {
         match self.intake.place {
-            Some(known) if !self.pieces.is_open => known,
+            Some(known) if !known.is_reading || self.pieces.compared.is_some() => known,
             _ => self.place(self.pieces.lsn, true),
         }
     }
 
     /// Whether all rows are in that were read as they are: nothing that came before now is missing. If not, it is asked.
     pub(super) async fn are_pieces_in(&mut self) -> Result<bool, PostgresFault> {
+        if self.pieces.piece.rows > 0 {
+            self.pass_piece_on().await?;
+        }
         if !self.pieces.is_open {
             return Ok(true);
         }
@@ -94,20 +107,22 @@ impl Follower {
             }
         };
         if !self.is_all_read(look) {
+            self.allow();
             return Ok(false);
-        }
-        if self.pieces.piece.rows > 0 {
-            self.pass_piece_on().await?;
         }
         if let Some(compared) = self.pieces.compared.take() {
             self.take_back_unseen(&compared).await?;
         }
-        (self.pieces.is_open, self.pieces.settled) = (false, self.pieces.number - 1);
         if self.pieces.lsn > 0 {
-            let place = self.place(self.pieces.lsn, false);
-            self.intake.remember_read(place).await?;
-            info!(source = %self.intake.source, lsn = place.lsn, "the tables have been read");
+            let known = self.intake.place.filter(|place| !place.is_reading);
+            let lsn = known.map_or(0, |place| place.lsn).max(self.pieces.lsn);
+            let places = std::mem::take(&mut self.pieces.places);
+            let beside = self.beside(&places);
+            self.intake.remember_read((self.place(lsn, false), beside)).await?;
+            self.taken_in(&places);
+            info!(source = %self.intake.source, lsn, "the tables have been read");
         }
+        (self.pieces.is_open, self.pieces.settled) = (false, self.pieces.number - 1);
         Ok(true)
     }
 

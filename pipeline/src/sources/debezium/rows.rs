@@ -1,6 +1,6 @@
 //! Rows of envelopes, as the log itself would tell them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -67,6 +67,8 @@ struct Shape {
     columns: Vec<String>,
     key: Vec<String>,
     forms: Vec<ColumnForm>,
+    /// Which columns matter: of others nothing has to be understood.
+    needed: Vec<bool>,
     schema: Option<Arc<Forms>>,
 }
 
@@ -98,6 +100,9 @@ impl Shapes {
         };
         let new = change.after.as_ref().filter(|_| change.operation != Operation::Delete);
         let old = change.before.as_ref().map(values).transpose()?;
+        // By an index that is not its key it may be named otherwise: where it is there still, its key is.
+        let is_update = change.operation == Operation::Update;
+        let old = old.filter(|row| !is_update || !shape.is_nameless(row));
         let new = new.map(values).transpose()?;
         let learned = Arc::clone(&shape.learned);
         let mapped = self.mapping.tables.iter().filter(|mapped| mapped.table == change.table);
@@ -147,8 +152,13 @@ impl Shapes {
                 .map_or(ColumnForm::Plain, |declared| declared.form(decimals, times)),
         };
         let forms = columns.iter().map(form).collect();
+        let mapped = self.mapping.tables.iter().filter(|mapped| mapped.table == change.table);
+        let meant: BTreeSet<&str> = mapped.flat_map(TableMapping::columns).collect();
+        let needed =
+            columns.iter().map(|column| meant.contains(column.as_str()) || key.contains(column));
+        let needed = needed.collect();
         let (key, schema) = (key.to_vec(), change.forms.clone());
-        let shape = Shape { learned, columns, key, forms, schema };
+        let shape = Shape { learned, columns, key, forms, needed, schema };
         self.known.insert(change.table.clone(), shape);
         Ok(())
     }
@@ -169,11 +179,22 @@ impl Shapes {
 
 impl Shape {
     fn values(&self, row: &Map<String, Value>, unavailable: &str) -> Result<Values, RowFault> {
-        let told = self.columns.iter().zip(&self.forms).map(|(column, form)| {
+        let forms = self.forms.iter().zip(&self.needed);
+        let told = self.columns.iter().zip(forms).map(|(column, (form, is_needed))| {
             let value = row.get(column).unwrap_or(&Value::Null);
-            form.told(value, unavailable).map_err(|rule| fault(column, rule))
+            match form.told(value, unavailable) {
+                Err(rule) if *is_needed => Err(fault(column, rule)),
+                told => Ok(told.unwrap_or(Told::Null)),
+            }
         });
         told.collect::<Result<_, _>>().map(Values)
+    }
+
+    /// Whether a row that was bears nothing of what rows are told apart by.
+    fn is_nameless(&self, row: &Values) -> bool {
+        let key = &self.learned.key;
+        let mut told = self.columns.iter().zip(&row.0).filter(|(column, _)| key.contains(column));
+        told.all(|(_, told)| *told == Told::Null)
     }
 
     /// What is not told of a row that was, though it is needed to know which it was.

@@ -2,26 +2,28 @@
 
 use std::collections::BTreeSet;
 
-use smartpulse_connectors::TableName;
+use smartpulse_connectors::{SnapshotMark, TableName};
 use smartpulse_serve::attached::Standing;
 use tracing::warn;
 
 use super::assembly::{Assembly, Lacking};
-use super::follower::{Follower, Joined, Passed};
+use super::follower::{Follower, Joined, PATIENCE, Passed};
 use super::ledger::Of;
 use super::partition::{Mail, What};
 
-/// Looks after which it is said that changes of a transaction do not come, and after which rows that are read as they
-/// are take their place: they come behind them.
-const PATIENCE: u32 = 50;
+/// Looks between two places that are remembered of transactions that say nothing here.
+const REMEMBERING: u32 = 10;
 
 impl Follower {
-    /// Lets partitions read, or not: where much waits already, only what the next transaction lacks is read.
+    /// Lets partitions read, or not: where much waits already, only what the next transaction lacks is read, or what may
+    /// hold rows that were read before it.
     pub(super) fn allow(&mut self) {
         let is_much = self.held >= self.intake.rows_at_most;
         let lacking = self.lacking.as_ref().map(|(lacking, _)| &lacking.table);
+        let look = self.pieces.look.filter(|_| self.pieces.is_open);
         for joined in self.partitions.values() {
-            let is_needed = joined.table.as_ref().is_none_or(|table| Some(table) == lacking);
+            let is_needed = joined.table.as_ref().is_none_or(|table| Some(table) == lacking)
+                || look.is_some_and(|look| !self.is_through(joined, look));
             let may_read = joined.stalled.is_empty() && (!is_much || is_needed);
             joined.orders.send_if_modified(|orders| {
                 let is_other = orders.may_read != may_read;
@@ -40,28 +42,75 @@ impl Follower {
         self.looks
     }
 
-    /// Whether every topic has been found, and all of it read after that look.
+    /// Whether every topic has been found, and all rows that were read as they were have been read in it.
     pub(super) fn is_all_read(&self, look: u64) -> bool {
         let found: BTreeSet<Option<&TableName>> =
             self.partitions.values().map(|joined| joined.table.as_ref()).collect();
         let mut mapped = self.intake.mapping.tables.iter().map(|mapped| Some(&mapped.table));
         mapped.all(|table| found.contains(&table))
-            && found.contains(&None)
-            && self.partitions.values().all(|it| it.at_end >= look && it.stalled.is_empty())
+            && self.partitions.values().all(|joined| self.is_through(joined, look))
+    }
+
+    /// Whether no row comes any more that was read as it was: a change of a later transaction has come through the same
+    /// partition, or it has been read to where it ended when that was looked for.
+    fn is_through(&self, joined: &Joined, look: u64) -> bool {
+        let began = self.assembly.first().map(|first| (first.is_first, first.began));
+        let later = match began {
+            Some((is_first, began)) if began > 0 && (is_first || self.pieces.lsn == 0) => {
+                self.pieces.lsn.max(began - 1)
+            }
+            _ if self.pieces.lsn > 0 => self.pieces.lsn,
+            _ => u64::MAX,
+        };
+        let is_through = joined.at_end >= look || joined.passed > later;
+        joined.table.is_none() || joined.stalled.is_empty() && is_through
     }
 
     /// Lets go what is settled, and looks after what waits.
-    pub(super) async fn settle(&mut self) -> Passed {
+    pub(super) async fn settle(&mut self, ticks: u32) -> Passed {
         self.pass_pieces_on_if_idle().await?;
+        self.held = self.assembly.held();
         self.advance().await?;
+        self.quiet += 1;
         if let Some((_, times)) = &mut self.lacking {
             *times += 1;
         }
-        if self.assembly.is_empty() && self.intake.window.is_empty() {
-            self.intake.window.reached(self.assembly.taken_in);
+        if let Some(looks) = self.away.as_mut().filter(|looks| **looks > 0) {
+            *looks += 1;
+            if *looks == PATIENCE {
+                // Another engine may read it now: the rest is left to whoever does.
+                let tables = self.partitions.values().filter(|joined| joined.table.is_some());
+                tables.for_each(|joined| joined.orders.send_modify(|orders| orders.round = 0));
+            }
         }
+        if self.assembly.is_empty() && self.intake.window.is_empty() {
+            self.remember_nothing(ticks).await?;
+        }
+        self.acknowledge();
+        self.resume().await
+    }
+
+    /// Remembers now and then how far transactions have come that say nothing here: they are acknowledged then.
+    async fn remember_nothing(&mut self, ticks: u32) -> Passed {
+        let taken_in = self.assembly.taken_in;
+        let is_behind = self.intake.place.is_some_and(|place| place.lsn < taken_in);
+        if is_behind && !self.pieces.is_open && ticks.is_multiple_of(REMEMBERING) {
+            let place = self.place(taken_in, false);
+            let beside = self.beside(&self.unremembered);
+            self.intake.remember_with((place, beside)).await?;
+            self.unremembered.clear();
+        }
+        Ok(())
+    }
+
+    /// Lets partitions acknowledge what is settled.
+    fn acknowledge(&mut self) {
         let Follower { partitions, assembly, intake, pieces, .. } = self;
         let settled = intake.window.settled();
+        let end_of = |assembly: &Assembly, number| {
+            let end = assembly.end_of(number).filter(|_| !assembly.is_waiting(number));
+            end.filter(|end| *end <= settled)
+        };
         let is_settled = |assembly: &Assembly, of| match of {
             Of::Nothing => true,
             Of::Piece(number) => number <= pieces.settled,
@@ -69,7 +118,7 @@ impl Follower {
             Of::Transaction(number) => assembly.end_of(number).is_none_or(|end| end <= settled),
         };
         for joined in partitions.values_mut() {
-            while let Some(number) = joined.ledger.passed_over(|of| is_settled(assembly, of)) {
+            while let Some(number) = joined.ledger.passed_over(|number| end_of(assembly, number)) {
                 // It ended before what is behind it, and has been taken in: it came again.
                 if assembly.forget(number).is_none() {
                     break;
@@ -80,41 +129,41 @@ impl Follower {
                 joined.orders.send_modify(|orders| orders.settled = Some(place));
             }
         }
-        self.resume().await
     }
 
-    /// Goes on with rows that waited for what lies before them.
+    /// Goes on with rows that waited for what lies before them, each partition by itself.
     async fn resume(&mut self) -> Passed {
-        let stalled = |joined: &Joined| joined.stalled.front().map(first_lsn);
-        let Some(lsn) = self.partitions.values().filter_map(stalled).max() else {
-            self.stalled_for = 0;
-            return Ok(());
-        };
-        self.stalled_for += 1;
-        if self.assembly.holds_before(lsn) && self.stalled_for > PATIENCE {
-            // What they say is as of later: of what does not come, nothing is missing then.
-            let dropped = self.assembly.supersede(lsn);
-            (self.held, self.lacking) = (self.assembly.held(), None);
-            if dropped > 0 {
+        let fronts = self.partitions.iter().filter_map(|(partition, joined)| {
+            let (lsn, is_beside) = joined.stalled.front().and_then(read_row)?;
+            Some((*partition, lsn, is_beside))
+        });
+        let fronts: Vec<(usize, u64, bool)> = fronts.collect();
+        for (partition, lsn, is_beside) in fronts {
+            let is_late = self.quiet > PATIENCE && self.troubles.is_empty() && !is_beside;
+            if self.assembly.holds_before(lsn) && is_late {
+                // What they say is as of later: of what does not come, nothing is missing then.
+                let dropped = self.assembly.supersede(lsn);
+                (self.held, self.lacking) = (self.assembly.held(), None);
                 warn!(source = %self.intake.source, transactions = dropped,
                     "transactions that have not come whole are taken over by the tables as they are read anew");
             }
+            if !self.assembly.holds_before(lsn) {
+                self.go_on(partition).await?;
+            }
         }
-        if self.assembly.holds_before(lsn) {
-            return Ok(());
-        }
-        self.stalled_for = 0;
-        let waiting: Vec<usize> = self.partitions.keys().copied().collect();
-        for partition in waiting {
-            let Some(joined) = self.partitions.get_mut(&partition) else { continue };
-            let mut stalled = std::mem::take(&mut joined.stalled);
-            while let Some(mail) = stalled.pop_front() {
-                self.message(partition, mail).await?;
-                if let Some(joined) = self.partitions.get_mut(&partition)
-                    && !joined.stalled.is_empty()
-                {
-                    joined.stalled.append(&mut stalled);
-                }
+        Ok(())
+    }
+
+    /// Takes the messages of a partition that have waited.
+    async fn go_on(&mut self, partition: usize) -> Passed {
+        let Some(joined) = self.partitions.get_mut(&partition) else { return Ok(()) };
+        let mut stalled = std::mem::take(&mut joined.stalled);
+        while let Some(mail) = stalled.pop_front() {
+            self.message(partition, mail).await?;
+            if let Some(joined) = self.partitions.get_mut(&partition)
+                && !joined.stalled.is_empty()
+            {
+                joined.stalled.append(&mut stalled);
             }
         }
         self.allow();
@@ -149,10 +198,10 @@ impl Follower {
     }
 }
 
-/// Where in the log a row is that waits.
-fn first_lsn(mail: &Mail) -> u64 {
+/// Where in the log a row is that was read as it was, and whether it was read beside the log.
+fn read_row(mail: &Mail) -> Option<(u64, bool)> {
     match &mail.what {
-        What::Change(change, _) => change.lsn,
-        _ => 0,
+        What::Change(change, _) => Some((change.lsn, change.snapshot == SnapshotMark::Incremental)),
+        _ => None,
     }
 }

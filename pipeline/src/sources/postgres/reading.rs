@@ -140,7 +140,8 @@ impl Database {
             if last.as_ref() != Some(&header) {
                 last = Some(header.clone());
             }
-            transaction.gathered.add(header, said, (rows as u64 + 1, slot), false);
+            let order = transaction.gathered.rows() as u64 + 1;
+            transaction.gathered.add(header, said, (order, slot), false);
             Ok(())
         };
         Box::pin(session.copy(&settings, statement, each)).await?;

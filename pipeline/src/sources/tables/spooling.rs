@@ -86,7 +86,11 @@ impl Intake {
         transaction: &mut Transaction,
         (system, lsn): (u64, u64),
     ) -> Result<(), PostgresFault> {
-        let gathered = std::mem::take(&mut transaction.gathered);
+        let mut gathered = std::mem::take(&mut transaction.gathered);
+        // What was said before its table was emptied is not put behind that.
+        for (origin, before) in &transaction.emptied {
+            gathered.forget(origin, *before);
+        }
         let (said, deleted) = gathered.split();
         transaction.gathered = deleted;
         let snapshot = self.read_model.snapshot();
