@@ -82,8 +82,8 @@ fn the_log_goes_on_where_debezium_has_ended() {
     await_truth(&chain.engine, &server, &name, &PROVIDERS);
     assert_each_row_once(&chain.engine, &server, &name);
     // A batch of before is a batch still, whichever way its rows come.
-    chain.database.sql(&insert(&[row(1, 1, 1, 1, "10"), row(1, 1, 2, 1, "11")]));
-    chain.database.sql("DELETE FROM t004forecast WHERE prediction_value = 10");
+    chain.database.sql(&insert(&[row(1, 1, 1, 1, "10.125"), row(1, 1, 2, 1, "11.125")]));
+    chain.database.sql("DELETE FROM t004forecast WHERE prediction_value = 10.125");
     await_truth(&chain.engine, &server, &name, &PROVIDERS);
     // Without that slot all is read anew, and nothing is there twice.
     chain.engine.stop();

@@ -195,6 +195,11 @@ impl Assembly {
         self.unfinished.get(number)
     }
 
+    /// Where the next began, if it is the first of its engine.
+    pub(super) fn first_began(&self) -> Option<u64> {
+        self.first().filter(|first| first.is_first).map(|first| first.began)
+    }
+
     /// When the transaction ended that is next, if one has.
     pub(super) fn oldest(&self) -> Option<&Ended> {
         self.first()?.ended.as_ref()

@@ -74,7 +74,7 @@ pub(super) struct Follower {
     pub(super) quiet: u32,
     /// Where the newest transaction began that is the first of its engine, and for which all has been read that lies before
     /// it.
-    cleared: Option<u64>,
+    pub(super) cleared: Option<u64>,
 }
 
 /// What comes to pass, or why it cannot.
@@ -408,8 +408,7 @@ impl Follower {
                 }
                 Some(Ok(_)) => {}
             }
-            let first = self.assembly.first().filter(|first| first.is_first);
-            let first = first.map(|first| first.began);
+            let first = self.assembly.first_began();
             if first.is_some() && first != self.cleared && !self.pieces.is_open {
                 // Tables were read before it, and nothing need have come of that yet.
                 (self.pieces.is_open, self.pieces.look) = (true, None);
@@ -417,7 +416,6 @@ impl Follower {
             if !self.are_pieces_in().await? {
                 return Ok(());
             }
-            self.cleared = first.or(self.cleared);
             self.lacking = None;
             let Some((ended, transaction)) = self.assembly.take() else { break };
             self.held = self.held.saturating_sub(transaction.held());

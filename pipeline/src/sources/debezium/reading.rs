@@ -122,7 +122,9 @@ impl Follower {
             self.taken_in(&places);
             info!(source = %self.intake.source, lsn, "the tables have been read");
         }
-        (self.pieces.is_open, self.pieces.settled) = (false, self.pieces.number - 1);
+        (self.pieces.is_open, self.pieces.is_last_seen) = (false, false);
+        self.pieces.settled = self.pieces.number - 1;
+        self.cleared = self.assembly.first_began().or(self.cleared);
         Ok(true)
     }
 
