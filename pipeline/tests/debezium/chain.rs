@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use smartpulse_connectors::Mapping;
 use smartpulse_services::debezium::Route;
-use smartpulse_services::{Debezium, Pulsar};
+use smartpulse_services::{Debezium, Postgres, Pulsar};
 
 use super::stage::{Database, Engine, LOOKS, PAUSE, Source};
 
@@ -76,6 +76,11 @@ impl Chain {
         let read = source(&database, &broker.url(), settings);
         let engine = Engine::reading(&room.path().join("data"), read, variables);
         Chain { broker, debezium, engine, database, room }
+    }
+
+    /// Where its tables are: the server, and the database there.
+    pub(crate) fn tables(&self) -> (Arc<Postgres>, String) {
+        (Arc::clone(&self.database.server), self.database.name.clone())
     }
 
     /// Waits until the tables have been read as they are.

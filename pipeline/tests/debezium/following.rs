@@ -13,7 +13,7 @@ fn tables_are_read_and_followed_whole() {
     let before = plants() + &desk.transactions(60);
     let mut chain = Chain::new(&before);
     chain.await_read();
-    let (server, name) = (chain.database.server.clone(), chain.database.name.clone());
+    let (server, name) = chain.tables();
     await_truth(&chain.engine, &server, &name, &PROVIDERS);
     for _ in 0..6 {
         chain.database.sql(&desk.transactions(25));
@@ -43,7 +43,7 @@ tombstones.on.delete=false";
 fn schemas_tell_what_values_mean_and_columns_may_change() {
     let chain = Chain::with(&plants(), OTHERWISE, "", &[]);
     chain.await_read();
-    let (server, name) = (chain.database.server.clone(), chain.database.name.clone());
+    let (server, name) = chain.tables();
     let seen = |plant: u32, field: &str| {
         let said = chain.engine.client().get(&format!("/api/v2.0/units/PP/{plant}")).json();
         said["data"][field].clone()
@@ -80,7 +80,7 @@ const FEW: [(&str, &str); 1] = [("SMARTPULSE_TEST_SPOOL_ROWS", "300")];
 fn a_transaction_of_any_size_is_one_epoch() {
     let mut chain = Chain::with(&plants(), "", "", &FEW);
     chain.await_read();
-    let (server, name) = (chain.database.server.clone(), chain.database.name.clone());
+    let (server, name) = chain.tables();
     let count = |chain: &Chain| chain.engine.latest(&[1, 2, 3], &["Desk"]).len();
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| {

@@ -9,7 +9,7 @@ use super::stage::{await_truth, awaited};
 fn what_is_no_envelope_is_a_letter_and_what_cannot_be_read_of_a_row_is_counted() {
     let chain = Chain::new(&plants());
     chain.await_read();
-    let (server, name) = (chain.database.server.clone(), chain.database.name.clone());
+    let (server, name) = chain.tables();
     let topic = |table: &str| format!("persistent://public/default/{name}.{table}");
     let send = |topic: &str, body: &str| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

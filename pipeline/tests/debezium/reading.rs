@@ -13,7 +13,7 @@ fn what_debezium_has_lost_is_found_when_it_reads_the_tables_again() {
     let before = plants() + &desk.transactions(40);
     let mut chain = Chain::new(&before);
     chain.await_read();
-    let (server, name) = (chain.database.server.clone(), chain.database.name.clone());
+    let (server, name) = chain.tables();
     chain.database.sql(&desk.transactions(20));
     await_truth(&chain.engine, &server, &name, &PROVIDERS);
     // Its place and its slot are gone; rows come, change and go meanwhile.
@@ -57,7 +57,7 @@ fn the_log_goes_on_where_debezium_has_ended() {
     let system = system.sql("SELECT system_identifier FROM pg_control_system()").unwrap();
     let mut chain = Chain::with(&before, "", &format!(", system={}", system.trim()), &[]);
     chain.await_read();
-    let (server, name) = (chain.database.server.clone(), chain.database.name.clone());
+    let (server, name) = chain.tables();
     chain.database.sql(&desk.transactions(20));
     // The slot of the log is made before Debezium ends: nothing lies between, and what lies in both is known. A slot
     // knows no publication that was made after it; Debezium's is as good.

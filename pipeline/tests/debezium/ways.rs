@@ -77,7 +77,7 @@ fn the_log_and_debezium_say_the_same() {
     let system = system.sql("SELECT system_identifier FROM pg_control_system()").unwrap();
     let settings = format!(", system={}", system.trim());
     let mut chain = Chain::with(&plants(), "", &settings, &[]);
-    let (server, name) = (chain.database.server.clone(), chain.database.name.clone());
+    let (server, name) = chain.tables();
     let data = chain.room.path().join("log");
     let slot = format!("{name}_log");
     let setting = setting(&server.url_of(&name), &slot, ", name=\"legacy\"");

@@ -273,6 +273,13 @@ fn what_lies_in_files_is_deleted_changed_and_applied_again_as_everything_else() 
         many(5, 200, 5)
     ));
     await_truth(&engine, &database.server, &database.name, &["Desk"]);
+    // What was said of it before is little, and what comes is much.
+    database.sql(&format!(
+        "BEGIN; {} TRUNCATE t004forecast; {} COMMIT;",
+        many(7, 20, 7),
+        many(8, 400, 3)
+    ));
+    await_truth(&engine, &database.server, &database.name, &["Desk"]);
     // Some of it counts from later on: it does, without anyone asking.
     database.sql(&format!(
         "BEGIN; {} INSERT INTO t004forecast SELECT gen_random_uuid(), 'PP', 4, timestamp '2026-03-01' + slot * interval '1 hour', \

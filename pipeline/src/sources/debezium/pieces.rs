@@ -122,3 +122,56 @@ fn mark(header: &Header, slot: &SlotValue) -> u128 {
     let half = |seed| u128::from(FixedState::with_seed(seed).hash_one(key));
     half(1) << 64 | half(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use smartpulse_connectors::EnvelopeReader;
+
+    use super::*;
+
+    /// A row that was read at a place of the log.
+    fn row(lsn: u64, snapshot: &str) -> Envelope {
+        let body = serde_json::json!({
+            "after": { "id": 1 },
+            "op": "r",
+            "source": {
+                "connector": "postgresql", "schema": "public", "table": "t", "lsn": lsn, "snapshot": snapshot,
+            },
+        });
+        EnvelopeReader::default().change(body.to_string().as_bytes()).unwrap().unwrap()
+    }
+
+    fn place(lsn: u64, is_reading: bool) -> Option<PostgresPlace> {
+        Some(PostgresPlace { system: 1, lsn, is_reading })
+    }
+
+    #[test]
+    fn what_is_stored_is_compared_with_rows_that_are_as_of_later_whichever_comes_first() {
+        // Nothing is stored: nothing is compared, though the first of all rows comes late.
+        let mut pieces = Pieces::new(true);
+        assert!(pieces.begin(&row(10, "true"), None, 0));
+        assert!(pieces.begin(&row(10, "first"), place(10, true), 10));
+        assert!(pieces.begin(&row(10, "last"), place(10, true), 10));
+        assert!(pieces.compared.is_none() && pieces.is_last_seen && pieces.may_settle());
+        // Begun again later, before it had ended: what has come of the earlier one is compared, what still comes is not.
+        assert!(pieces.begin(&row(20, "true"), place(10, true), 10));
+        assert!(pieces.compared.is_some() && !pieces.is_last_seen && !pieces.may_settle());
+        assert!(!pieces.begin(&row(10, "true"), place(10, true), 20));
+        assert!(pieces.compared.is_some() && pieces.lsn == 20);
+        // Another process goes on with it, or has followed the log beyond it.
+        for (place, taken_in) in
+            [(place(20, true), 20), (place(20, false), 20), (place(15, false), 30)]
+        {
+            let mut pieces = Pieces::new(false);
+            assert!(pieces.begin(&row(20, "first"), place, taken_in));
+            assert!(pieces.compared.is_none() && pieces.is_open, "{place:?}");
+        }
+        let mut pieces = Pieces::new(false);
+        assert!(pieces.begin(&row(20, "true"), place(15, false), 15));
+        assert!(pieces.compared.is_some());
+        // Rows beside the log open nothing.
+        let mut pieces = Pieces::new(false);
+        assert!(pieces.begin(&row(20, "incremental"), place(15, false), 15));
+        assert!(!pieces.is_open && pieces.lsn == 0);
+    }
+}

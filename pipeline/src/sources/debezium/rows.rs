@@ -112,7 +112,7 @@ impl Shapes {
         }
     }
 
-    fn emptied(&mut self, table: &TableName) -> Result<Arc<Learned>, PostgresFault> {
+    fn emptied(&self, table: &TableName) -> Result<Arc<Learned>, PostgresFault> {
         if let Some(shape) = self.known.get(table) {
             return Ok(Arc::clone(&shape.learned));
         }

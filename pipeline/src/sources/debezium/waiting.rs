@@ -17,7 +17,7 @@ const REMEMBERING: u32 = 10;
 impl Follower {
     /// Lets partitions read, or not: where much waits already, only what the next transaction lacks is read, or what may
     /// hold rows that were read before it.
-    pub(super) fn allow(&mut self) {
+    pub(super) fn allow(&self) {
         let is_much = self.held >= self.intake.rows_at_most;
         let lacking = self.lacking.as_ref().map(|(lacking, _)| &lacking.table);
         let look = self.pieces.look.filter(|_| self.pieces.is_open);
