@@ -91,7 +91,7 @@ impl Sources {
             let beginning = beginning(name, settings.mapping()?, enforce, link);
             let reader = reader(service);
             let of = (connection, settings);
-            debeziums.push(debezium::Debezium::new(of, beginning, reader, stopping.clone()));
+            debeziums.push(debezium::Debezium::new(of, beginning, reader, stopping.clone())?);
         }
         Ok(Sources { topics, databases, debeziums, links, threads: Vec::new(), stop })
     }

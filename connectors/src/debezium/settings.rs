@@ -1,8 +1,10 @@
 //! Where Debezium's envelopes are read, and how their values are written.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::postgres::{Mapping, PostgresFault, are_rules, mapping_of};
+use crate::postgres::{Mapping, PostgresFault, TableName, are_rules, mapping_of};
 use crate::pulsar::{PulsarMode, PulsarTopic};
 
 /// Where Debezium's envelopes of a database are read.
@@ -131,9 +133,24 @@ impl DebeziumSettings {
         mapping_of(&self.mapping)
     }
 
+    /// Every topic: that of transactions, and those of mapped tables.
+    ///
+    /// # Errors
+    /// [`PostgresFault::Setting`] where the mapping cannot be read.
+    pub fn topics(&self) -> Result<Vec<(Option<TableName>, PulsarTopic)>, PostgresFault> {
+        let mapping = self.mapping()?;
+        let tables: BTreeSet<TableName> =
+            mapping.tables.into_iter().map(|mapped| mapped.table).collect();
+        let mut topics = vec![(None, self.topic(None))];
+        topics.extend(tables.into_iter().map(|table| {
+            let topic = self.topic(Some(&table.to_string()));
+            (Some(table), topic)
+        }));
+        Ok(topics)
+    }
+
     /// The topic of a table of that name, or of transactions.
-    #[must_use]
-    pub fn topic(&self, table: Option<&str>) -> PulsarTopic {
+    fn topic(&self, table: Option<&str>) -> PulsarTopic {
         let topic = match (table, &self.transactions) {
             (Some(table), _) => format!("{}.{table}", self.prefix),
             (None, Some(topic)) => topic.clone(),

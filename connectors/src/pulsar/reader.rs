@@ -260,7 +260,10 @@ impl PulsarReader {
 
 /// The newest message of a topic; none where the broker does not say. One that subscribes for its messages is not asked:
 /// its client answers behind those that it has, which nobody takes meanwhile.
-async fn last_of(client: &PulsarClient, topic: &str) -> Result<Option<MessageIdData>, PulsarFault> {
+pub(super) async fn last_of(
+    client: &PulsarClient,
+    topic: &str,
+) -> Result<Option<MessageIdData>, PulsarFault> {
     let options = ConsumerOptions::default().durable(false);
     let asking = async {
         let reading = client.reader().with_topic(topic).with_options(options).into_reader();

@@ -10,6 +10,7 @@ use pulsar::{Consumer, ConsumerOptions, Payload, Producer, SubType, TokioExecuto
 use super::client::{PulsarClient, own_name, partitions};
 use super::error::PulsarFault;
 use super::letter::{ATTEMPT, OWN, PARTLY, RESEND, TOPIC, by_key};
+use super::reader::last_of;
 use super::settings::PulsarTopic;
 
 /// What is to be sent again.
@@ -71,7 +72,7 @@ async fn of_partition(
         .build();
     let mut consumer: Consumer<Vec<u8>, TokioExecutor> =
         Box::pin(subscribing).await.map_err(&fault)?;
-    let last = Box::pin(consumer.get_last_message_id()).await.map_err(&fault)?.pop();
+    let last = Box::pin(last_of(client, letters)).await?;
     // After a restart of the broker the newest ledger is empty: whatever comes in it is written after this.
     let last = last.map(|id| match id.entry_id {
         entry if entry > u64::MAX >> 1 => (id.ledger_id.saturating_sub(1), u64::MAX),

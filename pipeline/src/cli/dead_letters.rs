@@ -19,12 +19,14 @@ pub fn run(shared: &Shared, arguments: &DeadLettersArgs) -> anyhow::Result<()> {
         let named = arguments.topic.iter();
         arguments.topic.is_empty() || named.into_iter().any(|name| *name == topic.topic)
     };
-    let topics: Vec<(&PulsarSettings, &PulsarTopic)> = config
-        .pulsar
-        .iter()
-        .flat_map(|connection| connection.topics.iter().map(move |topic| (connection, topic)))
-        .filter(|(_, topic)| is_asked(topic))
-        .collect();
+    let read = config.pulsar.iter().flat_map(|connection| {
+        connection.topics.iter().map(move |topic| (connection, topic.clone()))
+    });
+    let mut topics: Vec<(&PulsarSettings, PulsarTopic)> = read.collect();
+    for (connection, debezium) in config.debeziums() {
+        topics.extend(debezium.topics()?.into_iter().map(|(_, topic)| (connection, topic)));
+    }
+    topics.retain(|(_, topic)| is_asked(topic));
     if topics.is_empty() {
         bail!("the configuration names no such topic under `pulsar`");
     }
@@ -37,7 +39,7 @@ pub fn run(shared: &Shared, arguments: &DeadLettersArgs) -> anyhow::Result<()> {
         };
         let sent = alone(async {
             let client = Box::pin(connect(connection)).await?;
-            Box::pin(resend(&client, topic, resending)).await
+            Box::pin(resend(&client, &topic, resending)).await
         });
         let sent = sent.context("no runtime")?.with_context(|| topic.topic.clone())?;
         let Resent { sent, left } = sent;

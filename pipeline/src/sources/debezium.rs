@@ -17,7 +17,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use smartpulse_connectors::{
-    DebeziumSettings, PulsarFault, PulsarSettings, PulsarTopic, TableName, partitions,
+    DebeziumSettings, PostgresFault, PulsarFault, PulsarSettings, PulsarTopic, TableName,
+    partitions,
 };
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
@@ -45,27 +46,22 @@ pub(super) struct Debezium {
 
 impl Debezium {
     /// `reader` tells this engine's readers from those of others.
+    ///
+    /// # Errors
+    /// [`PostgresFault::Setting`] where the mapping cannot be read any more.
     pub(super) fn new(
         (connection, settings): (&PulsarSettings, &DebeziumSettings),
         beginning: Beginning,
         reader: String,
         stopping: watch::Receiver<bool>,
-    ) -> Debezium {
+    ) -> Result<Debezium, PostgresFault> {
         let (tell, items) = mpsc::channel(ITEMS);
         let offsets = beginning.offsets.clone();
         let intake = Intake::new(beginning);
-        let tables: BTreeSet<&TableName> =
-            intake.mapping.tables.iter().map(|mapped| &mapped.table).collect();
-        let mut topics = vec![(None, settings.topic(None))];
-        topics.extend(
-            tables
-                .into_iter()
-                .map(|table| (Some(table.clone()), settings.topic(Some(&table.to_string())))),
-        );
         let client = Client::new(connection);
         let shared = Arc::new(Shared { client, reader, items: tell });
         let follower = Follower::new(settings, intake, offsets);
-        Debezium { follower, shared, topics, items, stopping }
+        Ok(Debezium { follower, shared, topics: settings.topics()?, items, stopping })
     }
 }
 

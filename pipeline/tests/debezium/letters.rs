@@ -1,9 +1,10 @@
 //! What is no envelope becomes a dead letter, and holds nothing up.
 
-use super::chain::Chain;
+use super::chain::{Chain, source};
+use super::process::{finish, program};
 use super::random::plants;
 use super::rows::{insert, row};
-use super::stage::{await_truth, awaited};
+use super::stage::{Source, await_truth, awaited};
 
 #[test]
 fn what_is_no_envelope_is_a_letter_and_what_cannot_be_read_of_a_row_is_counted() {
@@ -40,4 +41,13 @@ fn what_is_no_envelope_is_a_letter_and_what_cannot_be_read_of_a_row_is_counted()
         assert!(words.contains(word), "{word}: {words}");
     }
     assert_eq!(chain.engine.source()["state"], "following");
+    // They are sent again by the same command as others, and are letters again.
+    let Source { setting, .. } = source(&chain.database, &chain.broker.url(), "");
+    let mut command = program();
+    command.env("SMARTPULSE_PULSAR", setting).args(["dead-letters", "--json", "--data"]);
+    let data = chain.room.path().join("data");
+    let ended = finish(command.arg(data)).succeeded().json();
+    let sent = ended["topics"].as_array().unwrap().iter().filter_map(|it| it["sent"].as_u64());
+    assert_eq!(sent.sum::<u64>(), 3, "{ended}");
+    awaited("letters again", || (chain.engine.counted("deadLetters") == 6).then_some(()));
 }

@@ -101,7 +101,7 @@ pub(crate) struct Source {
     kind: &'static str,
     /// The variable of its setting.
     variable: &'static str,
-    setting: String,
+    pub(crate) setting: String,
 }
 
 impl Source {
