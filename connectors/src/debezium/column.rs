@@ -271,15 +271,20 @@ fn plain(value: &Value) -> String {
     }
 }
 
+/// No object is this.
+const UNUSED: &str = "\0";
+
 /// An item of an array (Postgres documentation, "Array Input and Output Syntax").
 fn item(value: &Value) -> String {
     let text = match value {
         Value::Null => return "NULL".to_owned(),
         Value::Array(_) => return plain(value),
-        other => match ColumnForm::Plain.told(other, "") {
+        // A number whose digits behind the point differ from item to item.
+        Value::Object(_) => match ColumnForm::Plain.told(value, UNUSED) {
             Ok(Told::Text(text)) => text,
-            _ => other.to_string(),
+            _ => value.to_string(),
         },
+        other => plain(other),
     };
     let is_plain = !text.is_empty()
         && !text.eq_ignore_ascii_case("null")

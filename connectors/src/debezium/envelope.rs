@@ -185,6 +185,11 @@ fn payload(body: &[u8]) -> Result<Option<(Option<&str>, &str)>, EnvelopeFault> {
             .filter(|(_, payload)| *payload != "null"),
         // Its envelope was left out, for nothing is in it.
         (Some(_), None) => None,
+        // Nothing says whether it was left out, or is nothing.
+        (None, None) if text.contains("\"payload\"") => {
+            let fields: BTreeMap<String, &RawValue> = parsed("the message", text)?;
+            (!fields.contains_key("payload")).then_some((None, text))
+        }
         (None, None) => Some((None, text)),
     })
 }

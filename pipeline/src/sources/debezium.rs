@@ -8,6 +8,7 @@ mod partition;
 mod pieces;
 mod reading;
 mod rows;
+mod taking;
 mod waiting;
 
 use std::collections::BTreeSet;

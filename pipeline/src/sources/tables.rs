@@ -82,6 +82,8 @@ pub(super) struct Intake {
     pub(super) maker: Maker,
     pub(super) window: Window,
     pub(super) pieces: Pieces,
+    /// What is in already as a transaction says stays as it is.
+    is_compared: bool,
     tell: UnboundedSender<Judged>,
     pub(super) told: UnboundedReceiver<Judged>,
     pub(super) counted: Counted,
@@ -161,6 +163,7 @@ impl Intake {
             keeper,
             window: Window::after(place.map_or(0, |place| place.lsn)),
             pieces: Pieces::default(),
+            is_compared: false,
             tell,
             told,
             counted: Counted::default(),

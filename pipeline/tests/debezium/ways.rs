@@ -11,12 +11,15 @@ use parquet::record::Field;
 use super::chain::Chain;
 use super::process::{finish, program};
 use super::random::{Desk, PROVIDERS, plants};
-use super::stage::{Engine, assert_checks, await_truth, seed, setting};
+use super::stage::{Engine, PAUSE, assert_checks, await_truth, seed, setting};
 
 /// Transactions here; `SMARTPULSE_TEST_TRANSACTIONS` asks for more.
 const TRANSACTIONS: u32 = 400;
 /// Those between two alterations.
 const ROUND: u32 = 50;
+
+/// Looks at which nothing new has come, after which nothing more is expected.
+const STILL: u32 = 60;
 
 /// Statements that alter the tables of forecasts and plants, and leave what they mean as it is.
 const ALTERATIONS: [&str; 6] = [
@@ -67,6 +70,17 @@ fn text(row: &parquet::record::Row) -> String {
     texts.collect::<Vec<_>>().join(" ")
 }
 
+/// Waits until nothing has come for a while: many transactions take their time.
+fn await_still(engine: &Engine) {
+    let (mut rows, mut looks) = (0, 0);
+    while looks < STILL {
+        std::thread::sleep(PAUSE);
+        let come = engine.counted("rows");
+        looks = if come == rows { looks + 1 } else { 0 };
+        rows = come;
+    }
+}
+
 #[test]
 fn the_log_and_debezium_say_the_same() {
     let seed = seed("the_log_and_debezium_say_the_same");
@@ -90,6 +104,8 @@ fn the_log_and_debezium_say_the_same() {
             chain.database.sql(alteration);
         }
     }
+    await_still(&log);
+    await_still(&chain.engine);
     await_truth(&log, &server, &name, &PROVIDERS);
     await_truth(&chain.engine, &server, &name, &PROVIDERS);
     log.stop();

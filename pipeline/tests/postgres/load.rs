@@ -91,7 +91,7 @@ pub(crate) fn assert_each_row_once(engine: &Engine, server: &Postgres, database:
         expected.sort();
         held.sort();
         rows += held.len();
-        assert_eq!(held, expected, "plant {plant}");
+        assert_eq!(held, expected, "plant {plant}; {}", engine.words());
     }
     println!("{rows} rows, each once; {}", engine.source());
 }

@@ -47,6 +47,7 @@ fn what_an_engine_wrote_is_what_postgres_shows() {
         (ColumnForm::Plain, json!([1, 2, null]), "{1,2,NULL}"),
         (ColumnForm::Plain, json!(["x y", "z", "", "a\"b"]), r#"{"x y",z,"","a\"b"}"#),
         (ColumnForm::Plain, json!([[1], [2]]), "{{1},{2}}"),
+        (ColumnForm::Plain, json!([{"scale": 2, "value": "fQ=="}]), "{1.25}"),
         (ColumnForm::Plain, json!(1.1), "1.1"),
         (ColumnForm::Plain, json!(1e20), "1e+20"),
         (ColumnForm::Plain, json!(1.5e-7), "1.5e-07"),

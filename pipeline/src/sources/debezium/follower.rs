@@ -1,6 +1,6 @@
 //! Puts transactions together from what the partitions say, and takes them in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use smartpulse_connectors::retry::{Remedy, Row, remedy};
 use smartpulse_connectors::{
     DebeziumSettings, Ended, Envelope, Operation, PostgresFault, TableName,
 };
-use smartpulse_operators::offset::{Offset, Place, PostgresPlace, PulsarPlace};
+use smartpulse_operators::offset::{Place, PulsarPlace};
 use smartpulse_serve::attached::Standing;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
 use super::super::tables::Intake;
-use super::super::tables::kept::{Followed, Keeper};
-use super::assembly::{Assembly, EndVerdict, Kept, KeptChange, Lacking, Unfinished, Verdict};
+use super::assembly::{Assembly, EndVerdict, Lacking, Verdict};
 use super::ledger::{Ledger, Of};
 use super::partition::{Item, Mail, Orders, Said, What};
 use super::pieces::Pieces;
 use super::rows::{Saying, Shapes, Unread};
+use super::taking::take;
 
 /// Between two looks at what may be acknowledged.
 const SETTLING: Duration = Duration::from_millis(100);
@@ -38,8 +38,6 @@ pub(super) struct Joined {
     pub(super) orders: watch::Sender<Orders>,
     pub(super) ledger: Ledger,
     pub(super) taken_in: Option<PulsarPlace>,
-    /// Messages behind a row that has to wait.
-    pub(super) stalled: VecDeque<Mail>,
     /// The newest look after which it was read to its end.
     pub(super) at_end: u64,
     /// Where in the log the newest change of a transaction lies that came: rows that were read as they were before it lie
@@ -51,7 +49,7 @@ pub(super) struct Joined {
 /// Puts the transactions of a database together.
 pub(super) struct Follower {
     pub(super) intake: Intake,
-    settings: DebeziumSettings,
+    pub(super) settings: DebeziumSettings,
     offsets: BTreeMap<Arc<str>, Place>,
     pub(super) shapes: Shapes,
     pub(super) partitions: BTreeMap<usize, Joined>,
@@ -75,6 +73,10 @@ pub(super) struct Follower {
     /// Where the newest transaction began that is the first of its engine, and for which all has been read that lies before
     /// it.
     pub(super) cleared: Option<u64>,
+    /// Up to where in the log transactions have been taken in, of those that came.
+    pub(super) stream: u64,
+    /// Where the tables were read last, as far as is known: what ended before may be in them, or may not.
+    pub(super) compared_up_to: u64,
 }
 
 /// What comes to pass, or why it cannot.
@@ -105,7 +107,12 @@ impl Follower {
             away: Some(0),
             quiet: 0,
             cleared: None,
+            stream: 0,
+            compared_up_to: 0,
         };
+        if let Some(Place::Postgres(place)) = follower.offsets.get(&*follower.stream_name()) {
+            follower.stream = place.lsn;
+        }
         follower.begin_again();
         follower
     }
@@ -138,14 +145,14 @@ impl Follower {
         self.round += 1;
         let place = self.intake.place;
         let system = self.settings.system.unwrap_or(0);
-        self.assembly = Assembly::after(system, place.map_or(0, |place| place.lsn));
+        self.assembly = Assembly::after(system, self.stream);
+        self.compared_up_to = place.map_or(0, |place| place.lsn).max(self.compared_up_to);
         self.pieces = Pieces::new(place.is_none_or(|place| place.is_reading));
         (self.held, self.lacking, self.quiet) = (0, None, 0);
         self.unremembered.clear();
         let is_away = self.away.is_some();
         for joined in self.partitions.values_mut() {
             (joined.ledger, joined.at_end, joined.passed) = (Ledger::default(), 0, 0);
-            joined.stalled.clear();
             let (from, look) = (joined.taken_in, self.looks);
             let round = if is_away && joined.table.is_some() { 0 } else { self.round };
             let orders = Orders { round, from, look, may_read: true, ..Orders::default() };
@@ -217,7 +224,6 @@ impl Follower {
             Said::Anew => {
                 (joined.ledger, joined.taken_in) = (Ledger::default(), None);
                 (joined.at_end, joined.passed) = (0, 0);
-                joined.stalled.clear();
                 joined.orders.send_modify(|orders| orders.settled = None);
                 self.assembly.lose(partition);
                 self.pieces.piece.places.remove(&partition);
@@ -255,7 +261,6 @@ impl Follower {
             orders,
             ledger: Ledger::default(),
             taken_in,
-            stalled: VecDeque::new(),
             at_end: 0,
             passed: 0,
             backlog: 0,
@@ -287,18 +292,8 @@ impl Follower {
         if joined.ledger.knows(&mail.place) {
             return Ok(());
         }
-        let read = match &mail.what {
-            What::Change(row, _) if row.operation == Operation::Read => Some(row.lsn),
-            _ => None,
-        };
-        let is_read = read.is_some();
-        let waits = read.is_some_and(|lsn| self.assembly.holds_before(lsn));
-        if waits || !joined.stalled.is_empty() {
-            // What lies before it comes first.
-            joined.stalled.push_back(mail);
-            self.allow();
-            return Ok(());
-        }
+        let is_read =
+            matches!(&mail.what, What::Change(row, _) if row.operation == Operation::Read);
         self.quiet = 0;
         let repeated = self.intake.counted.repeated;
         let Mail { place, ends_entry, what } = mail;
@@ -429,85 +424,4 @@ impl Follower {
         self.allow();
         Ok(())
     }
-
-    async fn take_in(&mut self, ended: &Ended, transaction: Unfinished) -> Passed {
-        let Unfinished { open, mut kept, places, .. } = transaction;
-        let place = self.place(ended.lsn, false);
-        self.unremembered.extend(&places);
-        let beside = self.beside(&self.unremembered);
-        kept.sort_by_key(|kept| kept.order);
-        let take_kept = |keeper: &mut Keeper, into: &mut Followed| take_kept(&kept, keeper, into);
-        self.intake.commit(open, (place, beside), ended.committed, take_kept).await?;
-        self.taken_in(&places);
-        if self.intake.place == Some(place) {
-            self.unremembered.clear();
-        }
-        Ok(())
-    }
-
-    /// A place of the log.
-    pub(super) fn place(&self, lsn: u64, is_reading: bool) -> PostgresPlace {
-        PostgresPlace { system: self.settings.system.unwrap_or(0), lsn, is_reading }
-    }
-
-    /// Places of partitions up to which everything is taken in, to be remembered.
-    pub(super) fn beside(&self, places: &BTreeMap<usize, PulsarPlace>) -> Vec<Offset> {
-        let offset = |(partition, place): (&usize, &PulsarPlace)| {
-            let source = Arc::clone(&self.partitions.get(partition)?.offset);
-            Some(Offset { source, place: Place::Pulsar(*place) })
-        };
-        places.iter().filter_map(offset).collect()
-    }
-
-    /// Everything up to those places has been handed on.
-    pub(super) fn taken_in(&mut self, places: &BTreeMap<usize, PulsarPlace>) {
-        for (partition, place) in places {
-            if let Some(joined) = self.partitions.get_mut(partition) {
-                joined.taken_in = Some(*place);
-            }
-        }
-    }
-}
-
-/// Takes what a change says into its transaction.
-pub(super) fn take(
-    intake: &mut Intake,
-    said: Saying,
-    order: u64,
-    open: &mut super::super::tables::whole::Open,
-    kept: &mut Vec<Kept>,
-) -> Passed {
-    let (learned, said) = match said {
-        Saying::Row(learned, old, new) => {
-            let tuples = (old.as_ref().map(|row| row.tuple()), new.as_ref().map(|row| row.tuple()));
-            intake.change(&learned, (tuples.0.as_ref(), tuples.1.as_ref()), order, open)?;
-            (learned, KeptChange::Row(old, new))
-        }
-        Saying::Empty(learned) => {
-            intake.empty(&learned, order, open)?;
-            (learned, KeptChange::Empty)
-        }
-        Saying::Half(..) | Saying::Nothing => return Ok(()),
-    };
-    if learned.is_kept {
-        kept.push(Kept { order, learned, said });
-    }
-    Ok(())
-}
-
-/// Takes rows of master data in.
-pub(super) fn take_kept(kept: &[Kept], keeper: &mut Keeper, into: &mut Followed) -> Passed {
-    for Kept { learned, said, .. } in kept {
-        let table = &learned.table;
-        match said {
-            KeptChange::Row(old, new) => {
-                keeper.identify(table, &learned.key, into);
-                let old = old.as_ref().map(|row| row.tuple());
-                let new = new.as_ref().map(|row| row.tuple());
-                keeper.take(table, &learned.columns, old.as_deref(), new.as_deref(), into);
-            }
-            KeptChange::Empty => keeper.empty(table, into),
-        }
-    }
-    Ok(())
 }

@@ -19,6 +19,8 @@ use super::assembly::Kept;
 pub(super) struct Pieces {
     /// Transactions have to wait until all of them have come.
     pub(super) is_open: bool,
+    /// Rows have come, and not all.
+    pub(super) is_filling: bool,
     /// The last of them has come.
     pub(super) is_last_seen: bool,
     /// Where in the log they are as they were there.
@@ -81,7 +83,7 @@ impl Pieces {
             let is_later = place.is_some_and(|place| row.lsn > place.lsn) && row.lsn >= taken_in;
             self.compared = is_later.then(Compared::new);
             self.places.clear();
-            (self.is_open, self.is_last_seen) = (true, false);
+            (self.is_open, self.is_filling, self.is_last_seen) = (true, true, false);
         }
         (self.lsn, self.look) = (row.lsn, None);
         self.is_last_seen |= row.snapshot == SnapshotMark::Last;

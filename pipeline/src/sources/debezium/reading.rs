@@ -7,10 +7,11 @@ use smartpulse_operators::offset::{PostgresPlace, PulsarPlace};
 use tracing::info;
 
 use super::super::tables::kept::{Followed, Keeper};
-use super::follower::{Follower, Passed, take, take_kept};
+use super::follower::{Follower, Passed};
 use super::ledger::Of;
-use super::pieces::{Compared, Piece};
+use super::pieces::{Compared, Piece, Pieces};
 use super::rows::Saying;
+use super::taking::{take, take_kept};
 
 /// Of the rows that are held in memory at most, the part after which a piece is handed on.
 const PART: usize = 20;
@@ -32,8 +33,7 @@ impl Follower {
             info!(source = %self.intake.source, lsn = row.lsn, compared, "tables are read as they are");
         }
         if row.snapshot != SnapshotMark::Incremental {
-            // What ended before is in them.
-            self.assembly.taken_in = self.assembly.taken_in.max(row.lsn);
+            self.compared_up_to = self.compared_up_to.max(row.lsn);
         }
         let said = self.said(row, key)?;
         if let Some(compared) = &mut self.pieces.compared {
@@ -122,7 +122,8 @@ impl Follower {
             self.taken_in(&places);
             info!(source = %self.intake.source, lsn, "the tables have been read");
         }
-        (self.pieces.is_open, self.pieces.is_last_seen) = (false, false);
+        let Pieces { is_open, is_filling, is_last_seen, .. } = &mut self.pieces;
+        (*is_open, *is_filling, *is_last_seen) = (false, false, false);
         self.pieces.settled = self.pieces.number - 1;
         self.cleared = self.assembly.first_began().or(self.cleared);
         Ok(true)

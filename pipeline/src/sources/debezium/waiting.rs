@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use smartpulse_connectors::{SnapshotMark, TableName};
+use smartpulse_connectors::TableName;
 use smartpulse_serve::attached::Standing;
 use tracing::warn;
 
 use super::assembly::{Assembly, Lacking};
 use super::follower::{Follower, Joined, PATIENCE, Passed};
 use super::ledger::Of;
-use super::partition::{Mail, What};
 
 /// Looks between two places that are remembered of transactions that say nothing here.
 const REMEMBERING: u32 = 10;
@@ -24,7 +23,7 @@ impl Follower {
         for joined in self.partitions.values() {
             let is_needed = joined.table.as_ref().is_none_or(|table| Some(table) == lacking)
                 || look.is_some_and(|look| !self.is_through(joined, look));
-            let may_read = joined.stalled.is_empty() && (!is_much || is_needed);
+            let may_read = !is_much || is_needed;
             joined.orders.send_if_modified(|orders| {
                 let is_other = orders.may_read != may_read;
                 orders.may_read = may_read;
@@ -63,7 +62,7 @@ impl Follower {
             _ => u64::MAX,
         };
         let is_through = joined.at_end >= look || joined.passed > later;
-        joined.table.is_none() || joined.stalled.is_empty() && is_through
+        joined.table.is_none() || is_through
     }
 
     /// Lets go what is settled, and looks after what waits.
@@ -86,8 +85,9 @@ impl Follower {
         if self.assembly.is_empty() && self.intake.window.is_empty() {
             self.remember_nothing(ticks).await?;
         }
+        self.give_up();
         self.acknowledge();
-        self.resume().await
+        Ok(())
     }
 
     /// Remembers now and then how far transactions have come that say nothing here: they are acknowledged then.
@@ -95,9 +95,9 @@ impl Follower {
         let taken_in = self.assembly.taken_in;
         let is_behind = self.intake.place.is_some_and(|place| place.lsn < taken_in);
         if is_behind && !self.pieces.is_open && ticks.is_multiple_of(REMEMBERING) {
-            let place = self.place(taken_in, false);
-            let beside = self.beside(&self.unremembered);
-            self.intake.remember_with((place, beside)).await?;
+            let mut beside = self.beside(&self.unremembered);
+            beside.push(self.stream_offset(taken_in));
+            self.intake.remember_with((self.place(taken_in, false), beside)).await?;
             self.unremembered.clear();
         }
         Ok(())
@@ -131,43 +131,18 @@ impl Follower {
         }
     }
 
-    /// Goes on with rows that waited for what lies before them, each partition by itself.
-    async fn resume(&mut self) -> Passed {
-        let fronts = self.partitions.iter().filter_map(|(partition, joined)| {
-            let (lsn, is_beside) = joined.stalled.front().and_then(read_row)?;
-            Some((*partition, lsn, is_beside))
-        });
-        let fronts: Vec<(usize, u64, bool)> = fronts.collect();
-        for (partition, lsn, is_beside) in fronts {
-            let is_late = self.quiet > PATIENCE && self.troubles.is_empty() && !is_beside;
-            if self.assembly.holds_before(lsn) && is_late {
-                // What they say is as of later: of what does not come, nothing is missing then.
-                let dropped = self.assembly.supersede(lsn);
-                (self.held, self.lacking) = (self.assembly.held(), None);
-                warn!(source = %self.intake.source, transactions = dropped,
-                    "transactions that have not come whole are taken over by the tables as they are read anew");
-            }
-            if !self.assembly.holds_before(lsn) {
-                self.go_on(partition).await?;
-            }
+    /// Gives transactions up of which changes do not come, where the tables have been read as of later since: nothing is
+    /// missing then of what they said.
+    fn give_up(&mut self) {
+        let lsn = self.compared_up_to;
+        let is_quiet = self.quiet > PATIENCE && self.troubles.is_empty() && !self.pieces.is_open;
+        if !is_quiet || !self.assembly.holds_before(lsn) {
+            return;
         }
-        Ok(())
-    }
-
-    /// Takes the messages of a partition that have waited.
-    async fn go_on(&mut self, partition: usize) -> Passed {
-        let Some(joined) = self.partitions.get_mut(&partition) else { return Ok(()) };
-        let mut stalled = std::mem::take(&mut joined.stalled);
-        while let Some(mail) = stalled.pop_front() {
-            self.message(partition, mail).await?;
-            if let Some(joined) = self.partitions.get_mut(&partition)
-                && !joined.stalled.is_empty()
-            {
-                joined.stalled.append(&mut stalled);
-            }
-        }
-        self.allow();
-        Ok(())
+        let dropped = self.assembly.supersede(lsn);
+        (self.held, self.lacking) = (self.assembly.held(), None);
+        warn!(source = %self.intake.source, transactions = dropped,
+            "transactions that have not come whole are taken over by the tables as they were read since");
     }
 
     pub(super) fn show(&mut self) {
@@ -190,18 +165,10 @@ impl Follower {
         });
         let standing = match self.troubles.values().next().cloned().or(late) {
             Some(trouble) => Standing::Degraded(trouble),
-            None if self.pieces.is_open && self.pieces.lsn > 0 => Standing::Filling,
+            None if self.pieces.is_filling => Standing::Filling,
             None => Standing::Following,
         };
         self.intake.counted.waiting = self.assembly.oldest().map(|ended| ended.committed);
         self.intake.stands(standing);
-    }
-}
-
-/// Where in the log a row is that was read as it was, and whether it was read beside the log.
-fn read_row(mail: &Mail) -> Option<(u64, bool)> {
-    match &mail.what {
-        What::Change(change, _) => Some((change.lsn, change.snapshot == SnapshotMark::Incremental)),
-        _ => None,
     }
 }

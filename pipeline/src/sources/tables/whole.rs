@@ -142,6 +142,23 @@ impl Intake {
         }
     }
 
+    /// Hands a transaction on that may be in already: tables that were read since may hold what it says. What is in as it
+    /// says stays as it is. It is durable and visible when this returns.
+    pub(in crate::sources) async fn commit_compared(
+        &mut self,
+        open: Open,
+        place: (PostgresPlace, Vec<Offset>),
+        committed: Instant,
+        take_kept: impl FnOnce(&mut Keeper, &mut Followed) -> Handed,
+    ) -> Handed {
+        self.settle_all().await?;
+        self.is_compared = true;
+        let done = self.commit(open, place, committed, take_kept).await;
+        self.is_compared = false;
+        done?;
+        self.settle_all().await
+    }
+
     /// Hands a transaction on that is whole. `take_kept` takes its rows of master data in; `beside` are places of where
     /// it came through.
     pub(in crate::sources) async fn commit(
@@ -171,16 +188,18 @@ impl Intake {
             self.settle_all().await?;
         }
         let snapshot = Arc::clone(&self.read_model.snapshot());
+        let (is_reading, endless) = (self.is_compared, Pieces::endless());
+        let looks_back = takes_back || is_reading;
         let stored = Stored {
             archive: &self.archive,
             window: &self.window,
             snapshot: &snapshot,
-            series: if takes_back { snapshot.all_series() } else { Vec::new() },
+            series: if looks_back { snapshot.all_series() } else { Vec::new() },
             system: place.system,
             lsn: place.lsn,
-            is_reading: false,
+            is_reading,
             newest: snapshot.newest_batch(),
-            pieces: &self.pieces,
+            pieces: if is_reading { &endless } else { &self.pieces },
         };
         let undo = std::mem::take(&mut transaction.followed.undo);
         let made = match self.maker.make(transaction, units, &stored) {
