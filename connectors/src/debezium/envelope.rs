@@ -34,6 +34,8 @@ pub struct Envelope {
     pub is_first: bool,
     /// When that was committed, or the tables were read.
     pub committed: Instant,
+    /// When the engine wrote this, by its clock: what it had read by then was committed before.
+    pub written: Instant,
     /// How its values come, where a schema came with them.
     pub forms: Option<Arc<Forms>>,
 }
@@ -124,6 +126,7 @@ struct Written<'m> {
     source: Option<Source<'m>>,
     #[serde(borrow)]
     transaction: Option<WrittenTransaction<'m>>,
+    ts_ms: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -213,7 +216,8 @@ impl EnvelopeReader {
     /// [`EnvelopeFault`] where it is no envelope.
     pub fn change(&mut self, body: &[u8]) -> Result<Option<Envelope>, EnvelopeFault> {
         let Some((schema, text)) = payload(body)? else { return Ok(None) };
-        let Written { before, after, op, source, transaction } = parsed("the envelope", text)?;
+        let Written { before, after, op, source, transaction, ts_ms } =
+            parsed("the envelope", text)?;
         let op = op.ok_or_else(|| fault("op", "there"))?;
         let operation = match &*op {
             "r" => Operation::Read,
@@ -256,6 +260,7 @@ impl EnvelopeReader {
             transaction: transaction.transpose()?,
             is_first: source.sequence.is_some_and(|places| places.starts_with("[null")),
             committed: instant(source.ts_ms),
+            written: instant(ts_ms),
             forms: schema.map(|schema| self.forms(schema)).transpose()?.flatten(),
         }))
     }

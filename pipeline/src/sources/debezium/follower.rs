@@ -9,6 +9,7 @@ use smartpulse_connectors::{
     DebeziumSettings, Ended, Envelope, Operation, PostgresFault, TableName,
 };
 use smartpulse_operators::offset::{Place, PulsarPlace};
+use smartpulse_operators::time::Instant;
 use smartpulse_serve::attached::Standing;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -77,6 +78,8 @@ pub(super) struct Follower {
     pub(super) stream: u64,
     /// Where the tables were read last, as far as is known: what ended before may be in them, or may not.
     pub(super) compared_up_to: u64,
+    /// And until when: the place that Debezium names may be one of before it began to read.
+    pub(super) compared_until: Instant,
 }
 
 /// What comes to pass, or why it cannot.
@@ -109,7 +112,11 @@ impl Follower {
             cleared: None,
             stream: 0,
             compared_up_to: 0,
+            compared_until: Instant::MIN,
         };
+        if let Some(Place::Postgres(place)) = follower.offsets.get(&*follower.until_name()) {
+            follower.compared_until = Instant(place.lsn as i64);
+        }
         if let Some(Place::Postgres(place)) = follower.offsets.get(&*follower.stream_name()) {
             follower.stream = place.lsn;
         }

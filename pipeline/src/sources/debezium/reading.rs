@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use smartpulse_connectors::{Envelope, PostgresFault, SnapshotMark};
 use smartpulse_operators::offset::{PostgresPlace, PulsarPlace};
+use smartpulse_operators::time::Instant;
 use tracing::info;
 
 use super::super::tables::kept::{Followed, Keeper};
@@ -15,6 +16,9 @@ use super::taking::{take, take_kept};
 
 /// Of the rows that are held in memory at most, the part after which a piece is handed on.
 const PART: usize = 20;
+
+/// How far the clocks of Debezium and the database may be apart, in microseconds.
+const CLOCKS_APART: i64 = 10_000_000;
 
 impl Follower {
     /// Takes a row that was read as it is.
@@ -32,8 +36,11 @@ impl Follower {
             let compared = self.pieces.compared.is_some();
             info!(source = %self.intake.source, lsn = row.lsn, compared, "tables are read as they are");
         }
-        if row.snapshot != SnapshotMark::Incremental {
-            self.compared_up_to = self.compared_up_to.max(row.lsn);
+        if row.snapshot != SnapshotMark::Incremental && row.lsn > self.compared_up_to {
+            self.compared_up_to = row.lsn;
+            // Whichever row comes first was written after it was read.
+            let until = row.written.0.saturating_add(CLOCKS_APART);
+            self.compared_until = self.compared_until.max(Instant(until));
         }
         let said = self.said(row, key)?;
         if let Some(compared) = &mut self.pieces.compared {
@@ -71,7 +78,8 @@ impl Follower {
         self.pieces.number += 1;
         let may_settle = self.pieces.may_settle();
         let places = if may_settle { places } else { BTreeMap::new() };
-        let (place, beside) = (self.reading_place(), self.beside(&places));
+        let (place, mut beside) = (self.reading_place(), self.beside(&places));
+        beside.push(self.until_offset());
         let take_kept = |keeper: &mut Keeper, into: &mut Followed| take_kept(&kept, keeper, into);
         self.intake.commit_read(open, (place, beside), take_kept).await?;
         if may_settle {
@@ -117,7 +125,8 @@ impl Follower {
             let known = self.intake.place.filter(|place| !place.is_reading);
             let lsn = known.map_or(0, |place| place.lsn).max(self.pieces.lsn);
             let places = std::mem::take(&mut self.pieces.places);
-            let beside = self.beside(&places);
+            let mut beside = self.beside(&places);
+            beside.push(self.until_offset());
             self.intake.remember_read((self.place(lsn, false), beside)).await?;
             self.taken_in(&places);
             info!(source = %self.intake.source, lsn, "the tables have been read");

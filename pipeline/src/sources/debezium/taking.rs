@@ -25,7 +25,7 @@ impl Follower {
         kept.sort_by_key(|kept| kept.order);
         let take_kept = |keeper: &mut Keeper, into: &mut Followed| take_kept(&kept, keeper, into);
         let sent = self.intake.counted.transactions;
-        if ended.lsn <= self.compared_up_to {
+        if ended.lsn <= self.compared_up_to || ended.committed <= self.compared_until {
             self.intake.commit_compared(open, (place, beside), ended.committed, take_kept).await?;
         } else {
             self.intake.commit(open, (place, beside), ended.committed, take_kept).await?;
@@ -41,6 +41,18 @@ impl Follower {
     /// Under which it is remembered how far transactions that came have been taken in.
     pub(super) fn stream_name(&self) -> String {
         format!("debezium {} stream", self.settings.name)
+    }
+
+    /// Under which it is remembered until when transactions are compared, in microseconds since 1970.
+    pub(super) fn until_name(&self) -> String {
+        format!("debezium {} compared until", self.settings.name)
+    }
+
+    /// Until when transactions are compared, to be remembered.
+    pub(super) fn until_offset(&self) -> Offset {
+        let micros = u64::try_from(self.compared_until.0).unwrap_or(0);
+        let place = Place::Postgres(self.place(micros, false));
+        Offset { source: self.until_name().into(), place }
     }
 
     /// How far transactions that came have been taken in, to be remembered.
