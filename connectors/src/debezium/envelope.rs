@@ -65,8 +65,6 @@ pub enum Operation {
 pub enum SnapshotMark {
     /// None of them: it came by the log.
     None,
-    /// The first of all.
-    First,
     /// One of them.
     Within,
     /// The last of all.
@@ -327,7 +325,6 @@ fn snapshot_mark(said: Option<&Value>) -> SnapshotMark {
         Some(Value::Bool(true)) => SnapshotMark::Within,
         Some(Value::String(word)) => match word.as_str() {
             "false" => SnapshotMark::None,
-            "first" => SnapshotMark::First,
             "last" => SnapshotMark::Last,
             "incremental" => SnapshotMark::Incremental,
             _ => SnapshotMark::Within,

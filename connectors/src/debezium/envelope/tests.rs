@@ -86,7 +86,7 @@ fn the_end_of_a_transaction_counts_its_changes() {
 fn rows_that_were_read_say_which_they_are() {
     let mark = |word: &str| snapshot_mark(Some(&Value::from(word)));
     let words = ["false", "first", "true", "last_in_data_collection", "last", "incremental"];
-    use SnapshotMark::{First, Incremental, Last, None, Within};
-    assert_eq!(words.map(mark), [None, First, Within, Within, Last, Incremental]);
+    use SnapshotMark::{Incremental, Last, None, Within};
+    assert_eq!(words.map(mark), [None, Within, Within, Within, Last, Incremental]);
     assert_eq!(snapshot_mark(Option::None), None);
 }

@@ -105,7 +105,7 @@ impl Gathered {
     /// The groups, in the order of their first changes. Each slot of a header is there once, as it was said last.
     pub(in crate::sources) fn groups(self) -> Vec<Group> {
         let mut groups = self.groups;
-        groups.sort_by_key(|group| group.slots.iter().map(|(row, _)| *row).min());
+        groups.sort_by_cached_key(|group| group.slots.iter().map(|(row, _)| *row).min());
         for group in &mut groups {
             // Of equal neighbours the last, which came last.
             group.slots.sort_by_key(|(row, slot)| (key(slot), std::cmp::Reverse(*row)));
